@@ -1,0 +1,291 @@
+"""Every config key: its name, default, meaning and check."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import re
+from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from typing import NoReturn
+from typing import Self
+from urllib.parse import urlsplit
+
+from .errors import InvalidConfig
+from .options import StorageProvider
+
+logger = logging.getLogger(__name__)
+
+
+class Secret:
+    """A credential that shows in no repr, no f-string, no traceback and no pickle."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The credential itself, for the one call that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A secret can't be pickled; configure the other process itself.")
+
+
+class _WrongValueError(ValueError):
+    """What is allowed for a value that was refused."""
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _WrongValueError(
+            "text (in the environment, quote what looks like a number: '\"123\"')"
+        )
+    return value.strip()
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\w.\-]{1,100}", value):
+        raise _WrongValueError("a name of letters, digits, '.', '_' and '-'")
+    return value
+
+
+def _secret(value: Any) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    text = _text(value)
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise _WrongValueError("printable ASCII without spaces")
+    return Secret(text)
+
+
+def _url(value: Any) -> str:
+    text = _text(value)
+    try:
+        parts = urlsplit(text)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        port_is_valid, parts = False, urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid:
+        raise _WrongValueError("a URL as https://host or http://host:port/path")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise _WrongValueError("a URL without credentials, query or fragment")
+    return text.rstrip("/")
+
+
+def _base_url(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"/(?!/)[\w.~%/\-]*", value):
+        return value.rstrip("/")
+    try:
+        return _url(value)
+    except _WrongValueError:
+        raise _WrongValueError("a URL as https://host/path, or a path as /media") from None
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise _WrongValueError("a list of names, or names with commas between")
+    return tuple(_name(part) for part in value)
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            value = None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _WrongValueError("a number of seconds")
+    if not 0 < value <= 3600:
+        raise _WrongValueError("more than 0 and at most 3600 seconds")
+    return float(value)
+
+
+def _count(lowest: int, highest: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
+        if type(value) is not int or not lowest <= value <= highest:
+            raise _WrongValueError(f"a whole number from {lowest:,} to {highest:,}")
+        return value
+
+    return check
+
+
+def _flag(value: Any) -> bool:
+    word = value.lower() if isinstance(value, str) else value
+    if word in (True, 1, "1", "true", "yes", "on"):
+        return True
+    if word in (False, 0, "0", "false", "no", "off"):
+        return False
+    raise _WrongValueError("True or False")
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value.lower() in choices:
+            return value.lower()
+        raise _WrongValueError(" or ".join(repr(choice) for choice in choices))
+
+    return check
+
+
+_S3_PROVIDERS = tuple(
+    provider.value
+    for provider in StorageProvider
+    if provider not in (StorageProvider.FILESYSTEM, StorageProvider.MEMORY)
+)
+
+
+def _provider(value: Any) -> StorageProvider:
+    return StorageProvider(_one_of(*_S3_PROVIDERS)(value))
+
+
+def _bucket(value: Any) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[a-zA-Z0-9][\w.\-]{1,61}[a-zA-Z0-9]", text):
+        raise _WrongValueError("a bucket's name: 3 to 63 letters, digits, '.', '-' or '_'")
+    return text
+
+
+def _folder(value: Any) -> Path:
+    if not isinstance(value, str | Path) or not str(value).strip():
+        raise _WrongValueError("the path of a folder")
+    return Path(value)
+
+
+def _template(value: Any) -> str:
+    text = _text(value)
+    if text.startswith("/") or ".." in text.split("/"):
+        raise _WrongValueError(
+            "the name of a template in the app's template folder, as 'media/prompt.txt'"
+        )
+    return text
+
+
+def _key(name: str, check: Callable[[Any], Any], default: Any = None) -> Any:
+    return dataclasses.field(default=default, metadata={"key": name, "check": check})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MediaConfig:
+    """The checked config of one app: one field a config key. Frozen; shows no secret."""
+
+    gemini_api_key: Secret | None = _key("GEMINI_API_KEY", _secret)
+    """Key of the Gemini API; without it ``generate`` raises ``NotConfigured``."""
+    gemini_model: str = _key("GEMINI_MODEL", _name, "gemini-nano-banana-2.1")
+    """The model to ask where a call names none."""
+    gemini_base_url: str | None = _key("GEMINI_BASE_URL", _url)
+    """Base URL of a gateway or an emulator; None is Google's."""
+    gemini_api_version: str = _key("GEMINI_API_VERSION", _name, "v1")
+    """Version in the API's path."""
+    gemini_timeout: float = _key("GEMINI_TIMEOUT", _seconds, 180.0)
+    """Seconds for one call in all, however slowly its answer drips in."""
+    gemini_max_attempts: int = _key("GEMINI_MAX_ATTEMPTS", _count(1, 20), 3)
+    """Most calls in one asking."""
+    gemini_vertexai: bool = _key("GEMINI_VERTEXAI", _flag, default=False)
+    """Vertex AI with the machine's own Google credentials, instead of the Developer API."""
+    gemini_project: str | None = _key("GEMINI_PROJECT", _name)
+    """Google Cloud project, for Vertex AI."""
+    gemini_location: str | None = _key("GEMINI_LOCATION", _name)
+    """Google Cloud location, for Vertex AI."""
+    spaces_key: Secret | None = _key("SPACES_KEY", _secret)
+    """Access key of the bucket."""
+    spaces_secret: Secret | None = _key("SPACES_SECRET", _secret)
+    """Secret key of the bucket."""
+    spaces_region: str | None = _key("SPACES_REGION", _name)
+    """Region, as ``fra1``."""
+    spaces_bucket: str | None = _key("SPACES_BUCKET", _bucket)
+    """The bucket; setting it chooses the ``spaces`` storage."""
+    spaces_provider: StorageProvider = _key(
+        "SPACES_PROVIDER", _provider, StorageProvider.DIGITALOCEAN_SPACES
+    )
+    """Whose S3 API it is; decides endpoint, addressing, ACL and URL form."""
+    spaces_endpoint_url: str | None = _key("SPACES_ENDPOINT_URL", _url)
+    """Endpoint; None takes the provider's."""
+    spaces_addressing_style: str | None = _key(
+        "SPACES_ADDRESSING_STYLE", _one_of("virtual", "path")
+    )
+    """``virtual`` or ``path``; None takes the provider's."""
+    spaces_cdn_url: str | None = _key("SPACES_CDN_URL", _url)
+    """Base of public URLs: a CDN or a custom domain."""
+    spaces_acl: str | None = _key("SPACES_ACL", _one_of("public-read", "private", "none"))
+    """Canned ACL of each object, or ``none`` to send none; None takes the provider's."""
+    generator: str = _key("MEDIA_GENERATOR", _one_of("gemini", "placeholder"), "gemini")
+    """``gemini``, or ``placeholder`` for pictures drawn here, offline, that say what they are."""
+    storage: str | None = _key("MEDIA_STORAGE", _one_of("spaces", "filesystem", "memory"))
+    """``spaces``, ``filesystem`` or ``memory``; None is ``spaces`` if SPACES_BUCKET is set, else
+    ``filesystem``."""
+    folder: Path | None = _key("MEDIA_FOLDER", _folder)
+    """Root of the filesystem storage; relative to the instance folder. None is ``media`` there."""
+    files_url: str | None = _key("MEDIA_FILES_URL", _base_url)
+    """Base of the filesystem storage's URLs; None is the blueprint's files route where it is
+    registered, else a ``file://`` URI."""
+    prompt_template: str | None = _key("MEDIA_PROMPT_TEMPLATE", _template)
+    """Template of the enhanced prompt in the app's template folder; None is the built-in one."""
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """Read and check the keys of an app's config. A key that is missing, None or "" is unset.
+
+        :raises InvalidConfig: a value is wrong; names the key, the value (never a secret) and
+            what is allowed.
+        """
+        values = {}
+        for field in dataclasses.fields(cls):
+            value = mapping.get(field.metadata["key"])
+            if value is not None and value != "":
+                values[field.name] = _checked(field, value)
+        _warn_of_typos(mapping, [field.metadata["key"] for field in dataclasses.fields(cls)])
+        return cls(**values)
+
+    def replace(self, **values: Any) -> Self:
+        """A copy with other values, by field name, each checked.
+
+        :raises InvalidConfig: a value is wrong.
+        """
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        checked: dict[str, Any] = {
+            name: None if value is None else _checked(fields[name], value)
+            for name, value in values.items()
+        }
+        return dataclasses.replace(self, **checked)
+
+    @property
+    def storage_name(self) -> str:
+        """``spaces``, ``filesystem`` or ``memory``."""
+        return self.storage or ("spaces" if self.spaces_bucket else "filesystem")
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    key, check = field.metadata["key"], field.metadata["check"]
+    try:
+        return check(value)
+    except _WrongValueError as wrong:
+        allowed = str(wrong)
+    shown = "has a value that can't be used" if check is _secret else f"is {value!r:.80}"
+    raise InvalidConfig(f"{key} {shown}; it must be {allowed}.")
+
+
+def _warn_of_typos(mapping: Mapping[str, Any], keys: list[str]) -> None:
+    for name in mapping:
+        if name.startswith(("GEMINI_", "SPACES_", "MEDIA_")) and name not in keys:
+            import difflib  # only where a name is in doubt
+
+            for close in difflib.get_close_matches(name, keys, n=1, cutoff=0.85):
+                logger.warning("Config key %s is not known; did you mean %s?", name, close)

@@ -1,0 +1,1 @@
+"""What draws pictures: one module a generator, all alike to the service."""

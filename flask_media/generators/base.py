@@ -1,0 +1,42 @@
+"""What every generator can do."""
+
+from __future__ import annotations
+
+import abc
+
+from ..types import GenerationAnswer
+from ..types import GenerationRequest
+
+
+class Generator(abc.ABC):
+    """Something that draws a picture for a request, one call at a time.
+
+    It never retries and never re-encodes: the service does the one, ``imaging`` the other. It is
+    used by many threads at once and may be made before a fork and used after it.
+    """
+
+    @abc.abstractmethod
+    def check(self, request: GenerationRequest) -> None:
+        """Fail before anything is paid if the request can't succeed. Makes no network call.
+
+        :raises NotConfigured: a config key is missing; the message names it.
+        :raises InvalidRequest: the model can't do what is asked; the message names the argument.
+        """
+
+    @abc.abstractmethod
+    def generate(self, request: GenerationRequest) -> GenerationAnswer:
+        """Make exactly one call.
+
+        :raises ContentBlocked: a safety rule stopped it.
+        :raises NoImageReturned: an answer without a picture.
+        :raises InvalidImage: a picture part that can't be decoded.
+        :raises RateLimited: 429.
+        :raises ProviderUnavailable: 5xx but 504, or no connection: nothing was charged.
+        :raises ProviderRefused: any other 4xx, or a redirect.
+        :raises GenerationTimeout: no answer in time; it may have been charged.
+        :raises OutcomeUnknown: cut off after sending; it may have been charged.
+        """
+
+    def reference_side(self, request: GenerationRequest) -> int:  # noqa: ARG002
+        """Longest useful side of a reference picture, in pixels; larger ones are scaled down."""
+        return 2048

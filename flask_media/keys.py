@@ -1,0 +1,121 @@
+"""Object keys and metadata: checked once, the same for every storage."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl
+from urllib.parse import quote
+from urllib.parse import urlencode
+
+from .errors import InvalidRequest
+
+MAX_KEY_BYTES = 1024
+"""Longest object key in UTF-8 bytes (the S3 API's limit)."""
+
+MAX_METADATA_BYTES = 1900
+"""Largest metadata as sent, in bytes: S3 allows 2,048 for names and values together, of which
+the picture's hash and the job's id take a part."""
+
+
+def check_object_key(key: object) -> str:
+    """Return the key if every storage can keep it.
+
+    :raises InvalidRequest: it is no text, empty, over 1,024 bytes, absolute, or has an empty,
+        ``.`` or ``..`` segment, a control character or a lone surrogate.
+    """
+    if not isinstance(key, str):
+        raise InvalidRequest(f"object_key must be a str, not {type(key).__name__}.")
+    fault = _text_fault(key)
+    if not key:
+        fault = "is empty"
+    elif fault is None and (size := len(key.encode())) > MAX_KEY_BYTES:
+        fault = f"has {size} bytes in UTF-8; at most {MAX_KEY_BYTES} are allowed"
+    elif fault is None and key.startswith("/"):
+        fault = "starts with '/'; write it relative, as 'goals/7/house.png'"
+    elif fault is None:
+        for segment in key.split("/"):
+            if segment in ("", ".", ".."):
+                fault = f"has a segment {segment!r}; empty, '.' and '..' are not allowed"
+                break
+    if fault:
+        raise InvalidRequest(f"object_key {_shorten(key)} {fault}.")
+    return key
+
+
+def check_metadata(metadata: object) -> dict[str, str]:
+    """Return the metadata as text: None is dropped, numbers and booleans become text.
+
+    :param metadata: a mapping of names to ``str``, ``int``, ``float``, ``Decimal``, ``bool`` or
+        None, or None for no metadata.
+    :raises InvalidRequest: another type, a control character, or over the size as sent.
+    """
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise InvalidRequest(f"metadata must be a mapping, not {type(metadata).__name__}.")
+    text: dict[str, str] = {}
+    for name, value in metadata.items():
+        if not isinstance(name, str) or not name:
+            raise InvalidRequest(f"metadata names must be non-empty str, not {name!r}.")
+        if value is None:
+            continue
+        text[name] = _metadata_text(name, value)
+        for what, part in (("name", name), ("value", text[name])):
+            if fault := _text_fault(part):
+                raise InvalidRequest(f"metadata {_shorten(name)}: the {what} {fault}.")
+    size = len(encode_metadata(text))
+    if size > MAX_METADATA_BYTES:
+        raise InvalidRequest(
+            f"metadata takes {size} bytes as sent; at most {MAX_METADATA_BYTES} are allowed. "
+            "Keep what belongs to the picture, and the rest in your database."
+        )
+    return text
+
+
+def encode_metadata(metadata: Mapping[str, str]) -> str:
+    """Metadata as one line of ASCII that every S3-compatible server hands back unchanged.
+
+    Names and values are percent-encoded as in a query string: servers fold the case of header
+    names, turn ``_`` into ``-`` and strip or refuse what is not ASCII.
+    """
+    return urlencode(metadata, quote_via=quote, safe="")
+
+
+def decode_metadata(line: str) -> dict[str, str]:
+    """The metadata that :func:`encode_metadata` made the line from."""
+    return dict(parse_qsl(line, keep_blank_values=True, strict_parsing=bool(line)))
+
+
+def quote_key(key: str) -> str:
+    """The key as the path of a URL: UTF-8, percent-encoded, slashes kept."""
+    return quote(key, safe="/~")
+
+
+def _metadata_text(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    raise InvalidRequest(
+        f"metadata {_shorten(name)} is a {type(value).__name__}; "
+        "a str, a number, a bool or None is needed. Convert it with str()."
+    )
+
+
+def _text_fault(text: str) -> str | None:
+    for position, character in enumerate(text):
+        category = unicodedata.category(character)
+        if category == "Cc":
+            return f"has the control character U+{ord(character):04X} at position {position}"
+        if category == "Cs":
+            return f"has a lone surrogate U+{ord(character):04X} at position {position}"
+    return None
+
+
+def _shorten(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")

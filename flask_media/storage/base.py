@@ -1,0 +1,113 @@
+"""What every storage can do."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from typing import BinaryIO
+from typing import final
+
+from ..keys import check_metadata
+from ..keys import check_object_key
+from ..types import ObjectStat
+
+
+class Storage(abc.ABC):
+    """A place that keeps objects by key.
+
+    The public methods check the key, the same for every storage, and call the one with an
+    underscore; a new storage implements those, and its tests subclass
+    :class:`flask_media.testing.storage_contract.StorageContract`.
+
+    A storage is used by many threads at once and may be made before a fork and used after it.
+    """
+
+    @property
+    @abc.abstractmethod
+    def location(self) -> str:
+        """What names this place among all others, without a secret, as ``s3://bucket@host``."""
+
+    def check_ready(self) -> None:  # noqa: B027 - a storage without credentials has nothing to check
+        """Fail before anything is paid if a write can't succeed, as without credentials.
+
+        Makes no network call.
+
+        :raises NotConfigured: a config key is missing; the message names it.
+        """
+
+    def check_key(self, key: str) -> str:
+        """Return the key if this storage can keep it. Makes no network call.
+
+        :raises InvalidRequest: the key is wrong anywhere, or can't be kept here.
+        """
+        return check_object_key(key)
+
+    @final
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str,
+        sha256: str,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store the object whole or not at all, replacing one of that key.
+
+        :param key: the object key.
+        :param data: the object's bytes.
+        :param content_type: its media type.
+        :param sha256: SHA-256 of ``data``, 64 hexadecimal digits.
+        :param metadata: text by name, given back by :meth:`stat` as it is.
+        :raises InvalidRequest: the key or the metadata is wrong.
+        :raises StorageError: the storage refused or failed; ``retryable`` says which.
+        """
+        self._put(self.check_key(key), data, content_type, sha256, check_metadata(metadata))
+
+    @final
+    def open(self, key: str) -> BinaryIO:
+        """Open the object for reading; the file is a context manager.
+
+        :raises NotFound: there is none.
+        :raises StorageError: the storage refused or failed.
+        """
+        return self._open(check_object_key(key))
+
+    @final
+    def stat(self, key: str) -> ObjectStat:
+        """Size in bytes, content type and metadata of the object.
+
+        :raises NotFound: there is none.
+        :raises StorageError: the storage refused or failed.
+        """
+        return self._stat(check_object_key(key))
+
+    @final
+    def delete(self, key: str) -> None:
+        """Delete the object; one that is not there is no error.
+
+        :raises StorageError: the storage refused or failed.
+        """
+        self._delete(check_object_key(key))
+
+    @final
+    def url(self, key: str) -> str:
+        """Where the object can be fetched, if it is public. Makes no network call."""
+        return self._url(check_object_key(key))
+
+    @abc.abstractmethod
+    def _put(
+        self, key: str, data: bytes, content_type: str, sha256: str, metadata: dict[str, str]
+    ) -> None: ...
+
+    @abc.abstractmethod
+    def _open(self, key: str) -> BinaryIO: ...
+
+    @abc.abstractmethod
+    def _stat(self, key: str) -> ObjectStat: ...
+
+    @abc.abstractmethod
+    def _delete(self, key: str) -> None: ...
+
+    @abc.abstractmethod
+    def _url(self, key: str) -> str: ...
