@@ -1,0 +1,66 @@
+"""Generated pictures behind a URL, for Flask.
+
+``FlaskMedia(app)`` once, then ``current_media.generate_and_upload(prompt, object_key)``.
+"""
+
+from .errors import ContentBlocked
+from .errors import GenerationTimeout
+from .errors import InvalidConfig
+from .errors import InvalidImage
+from .errors import InvalidRequest
+from .errors import MediaError
+from .errors import NoImageReturned
+from .errors import NotConfigured
+from .errors import NotFound
+from .errors import OutcomeUnknown
+from .errors import ProviderRefused
+from .errors import ProviderUnavailable
+from .errors import RateLimited
+from .errors import StorageError
+from .errors import UploadFailed
+from .extension import FlaskMedia
+from .globals import current_media
+from .options import ImageFormat
+from .options import ImageGenerationConfig
+from .options import ImageQuality
+from .options import ImageSize
+from .options import ImageTheme
+from .options import StorageProvider
+from .service import MediaService
+from .standalone import get_image_generation_service
+from .types import GeneratedImage
+from .types import MediaResult
+from .types import ObjectStat
+from .types import Usage
+
+__all__ = [
+    "ContentBlocked",
+    "FlaskMedia",
+    "GeneratedImage",
+    "GenerationTimeout",
+    "ImageFormat",
+    "ImageGenerationConfig",
+    "ImageQuality",
+    "ImageSize",
+    "ImageTheme",
+    "InvalidConfig",
+    "InvalidImage",
+    "InvalidRequest",
+    "MediaError",
+    "MediaResult",
+    "MediaService",
+    "NoImageReturned",
+    "NotConfigured",
+    "NotFound",
+    "ObjectStat",
+    "OutcomeUnknown",
+    "ProviderRefused",
+    "ProviderUnavailable",
+    "RateLimited",
+    "StorageError",
+    "StorageProvider",
+    "UploadFailed",
+    "Usage",
+    "current_media",
+    "get_image_generation_service",
+]

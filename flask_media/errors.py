@@ -153,6 +153,8 @@ class RateLimited(ProviderError):
     """The provider's rate or quota is used up (429). Nothing was charged."""
 
     retryable = True
+    daily: bool = False
+    """Whether it is a quota of the day, which no short wait brings back."""
 
 
 class ProviderUnavailable(ProviderError):

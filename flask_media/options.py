@@ -26,6 +26,7 @@ MAX_NOTES_CHARS = 2_000
 MAX_BRAND_COLORS = 12
 """Most brand colours of one picture."""
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 HEX_COLOR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 
 
@@ -257,9 +258,8 @@ def check_text(field: str, text: str) -> None:
 
     :raises InvalidRequest: it holds a lone surrogate or a NUL.
     """
-    for position, character in enumerate(text):
-        if character == "\0" or "\ud800" <= character <= "\udfff":
-            raise InvalidRequest(
-                f"{field} has U+{ord(character):04X} at position {position}, which is no text. "
-                "Decode the input with errors='replace'."
-            )
+    if fault := _NO_TEXT.search(text):
+        raise InvalidRequest(
+            f"{field} has U+{ord(fault.group()):04X} at position {fault.start()}, which is no "
+            "text. Decode the input with errors='replace'."
+        )

@@ -11,6 +11,7 @@ from typing import Any
 from typing import Self
 
 from .options import ImageFormat
+from .options import ImageGenerationConfig
 from .options import ImageQuality
 
 
@@ -83,6 +84,72 @@ class GenerationAnswer:
     """Tokens as the provider counted them, None where it did not."""
     cost_usd: Decimal | None = None
     """What the call cost in US dollars, None when no price is known."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One asking, checked: all that is known before anything is paid or stored."""
+
+    id: str
+    """Names the job in logs, signals, errors and results."""
+    object_key: str | None
+    """Where to store the picture; None for ``generate``."""
+    format: ImageFormat | None
+    """The format to store, None for what the bytes are."""
+    metadata: dict[str, str]
+    """The metadata to store, as text."""
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt as sent to the model; None for an upload."""
+        return None
+
+    @property
+    def original_prompt(self) -> str | None:
+        """The prompt as the caller gave it; None for an upload."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GenerationJob(Job):
+    """One asking for a picture to be generated."""
+
+    text: str
+    """The prompt as the caller gave it."""
+    request: GenerationRequest
+    """What the generator is asked for."""
+    config: ImageGenerationConfig
+    """How the picture shall look."""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as sent to the model."""
+        return self.request.prompt
+
+    @property
+    def original_prompt(self) -> str:
+        """The prompt as the caller gave it."""
+        return self.text
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Made:
+    """A finished picture, and what making it took."""
+
+    picture: Picture
+    """The picture as it is stored."""
+    sha256: str
+    """SHA-256 of its bytes, 64 hexadecimal digits."""
+    created_at: datetime
+    """When it arrived, in UTC."""
+    model: str = ""
+    """The model that made it; empty for an upload."""
+    usage: Usage | None = None
+    """Tokens as the provider counted them, or None."""
+    cost_usd: Decimal | None = Decimal(0)
+    """What it cost in US dollars, None when unknown."""
+    attempts: int = 0
+    """Calls made to the model."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

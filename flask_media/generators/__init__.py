@@ -1,1 +1,30 @@
 """What draws pictures: one module a generator, all alike to the service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..config import MediaConfig
+
+if TYPE_CHECKING:
+    from .base import Generator
+
+
+def make_generator(config: MediaConfig) -> Generator:
+    """The generator that MEDIA_GENERATOR names."""
+    if config.generator == "placeholder":
+        from .placeholder import PlaceholderGenerator
+
+        return PlaceholderGenerator()
+    from .gemini import GeminiGenerator
+
+    return GeminiGenerator(
+        api_key=config.gemini_api_key,
+        model=config.gemini_model,
+        base_url=config.gemini_base_url,
+        api_version=config.gemini_api_version,
+        timeout=config.gemini_timeout,
+        vertexai=config.gemini_vertexai,
+        project=config.gemini_project,
+        location=config.gemini_location,
+    )

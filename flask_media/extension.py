@@ -1,0 +1,79 @@
+"""The Flask extension."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from flask import has_request_context
+from flask import url_for
+
+from .config import MediaConfig
+from .keys import quote_key
+from .service import MediaService
+from .web import FILES_ENDPOINT
+from .web import Authorize
+from .web import make_blueprint
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+
+class FlaskMedia:
+    """Adds a :class:`MediaService` to apps; one object serves many.
+
+    :param app: an app to initialise at once; else call :meth:`init_app`.
+    """
+
+    def __init__(self, app: Flask | None = None) -> None:
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Read GEMINI_*, SPACES_* and MEDIA_* of ``app.config`` and make the app's service.
+
+        Opens no connection and no file. The service is ``app.extensions["media"]``, and
+        ``current_media`` in the app's context.
+
+        :raises InvalidConfig: a key has a wrong value; names the key and what is allowed.
+        :raises RuntimeError: the app has a service already.
+        """
+        if "media" in app.extensions:
+            raise RuntimeError(
+                f"Flask-Media is initialised on the app {app.name!r} already. Call init_app once "
+                "an app; FlaskMedia(app) calls it for you."
+            )
+        config = MediaConfig.from_mapping(app.config)
+        app.extensions["media"] = MediaService(
+            config,
+            folder=Path(app.instance_path) / (config.folder or "media"),
+            sender=app,
+            files_url=partial(_files_url, app, config.files_url),
+            prompt_loader=app.create_global_jinja_loader(),
+        )
+
+    def create_blueprint(self, *, authorize: Authorize, name: str = "media") -> Blueprint:
+        """A blueprint that serves stored pictures: ``GET /files/<key>``.
+
+        Register it with a prefix: ``app.register_blueprint(bp, url_prefix="/media")``.
+
+        :param authorize: is called with each request and returns who asks (an id, any non-empty
+            string), or None to deny.
+        :param name: the blueprint's name.
+        :raises TypeError: ``authorize`` is missing or can't be called.
+        """
+        return make_blueprint(authorize=authorize, name=name)
+
+
+def _files_url(app: Flask, base: str | None, key: str) -> str | None:
+    if base is not None:
+        return f"{base}/{quote_key(key)}"
+    endpoint = app.extensions.get(FILES_ENDPOINT)
+    if endpoint is None:
+        return None
+    if has_request_context():
+        return url_for(endpoint, key=key, _external=False)
+    adapter = app.url_map.bind("localhost", script_name=app.config["APPLICATION_ROOT"])
+    return adapter.build(endpoint, {"key": key})
