@@ -1,0 +1,117 @@
+"""Exact pixels: cropped about the centre, scaled in one step, never stretched."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from PIL import Image  # noqa: TID253 - this package is imported where it is first needed
+from PIL import ImageCms  # noqa: TID253
+
+from ..options import ImageFormat
+from ..types import Picture
+from .inspect import guarded
+from .inspect import open_image
+from .inspect import read_shell
+from .marks import orientation
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""How each EXIF orientation is made upright."""
+
+SCALABLE = ("L", "LA", "RGB", "RGBA", "CMYK")
+"""Modes that Lanczos and the encoders take as they are."""
+
+DRAFT_GAP = 2
+"""JPEG is decoded to at least so many times the size wanted: nearer, and Lanczos loses detail."""
+
+
+def fitted(
+    picture: Picture,
+    width: int | None = None,
+    height: int | None = None,
+    *,
+    longest: int | None = None,
+) -> Image.Image:
+    """Decode the picture upright, in sRGB, with exactly these pixels (None: as it has).
+
+    :param longest: instead of both: the longest side, in pixels; the other in proportion.
+    :raises InvalidImage: it can't be decoded.
+    """
+    shell = read_shell(picture.data)
+    image = open_image(picture.data, shell)
+    turn = orientation(shell.exif or image.info.get("exif", b""))
+    profile = image.info.get("icc_profile", b"")
+    across, down = image.size
+    upright = (down, across) if turn > 4 else (across, down)
+    wanted = (width or upright[0], height or upright[1])
+    if longest is not None and max(upright) > longest:
+        scale = longest / max(upright)
+        wanted = (max(1, round(upright[0] * scale)), max(1, round(upright[1] * scale)))
+    if turn > 4:
+        wanted = (wanted[1], wanted[0])
+    if picture.format is ImageFormat.JPEG:
+        rough = (wanted[0] * DRAFT_GAP, wanted[1] * DRAFT_GAP)
+        guarded(picture.format, image.draft, None, rough)
+    guarded(picture.format, image.load)
+    small = _scaled(image, wanted)
+    del image  # the large one goes before anything else is made
+    small = _to_srgb(small, profile)
+    if turn in TURNS:
+        small = small.transpose(TURNS[turn])
+    small.info = {}  # nothing of the file goes over into the next one
+    return small
+
+
+def _scaled(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
+    image = _scalable(image)
+    if image.size == wanted:
+        return image
+    box = crop_box(image.size, wanted)
+    return image.resize(wanted, Image.Resampling.LANCZOS, box=box)
+
+
+def crop_box(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest part of ``size`` about its centre that has the proportions of ``wanted``."""
+    scale = min(size[0] / wanted[0], size[1] / wanted[1])
+    across, down = min(wanted[0] * scale, size[0]), min(wanted[1] * scale, size[1])
+    left, top = (size[0] - across) / 2, (size[1] - down) / 2
+    return left, top, left + across, top + down
+
+
+def _scalable(image: Image.Image) -> Image.Image:
+    """The same picture in a mode that can be scaled; no copy where it is in one."""
+    if image.mode.startswith("I"):
+        # 16-bit greys: Pillow's own conversion cuts them off at 255.
+        return image.point([value >> 8 for value in range(65536)], "L")
+    if image.has_transparency_data and image.mode not in SCALABLE[1::2]:
+        return image.convert("RGBA")
+    if image.mode in SCALABLE:
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Colours as a viewer without colour management shows them right.
+
+    Greys keep their values: the profiles of greys differ too little from sRGB to be worth three
+    channels. A profile that is broken or for another kind of picture is as good as none.
+    """
+    named_srgb = b"sRGB" in profile or "sRGB".encode("utf-16-be") in profile
+    if profile and not named_srgb and image.mode in ("RGB", "RGBA", "CMYK"):
+        mode = "RGB" if image.mode == "CMYK" else image.mode
+        try:
+            source = ImageCms.ImageCmsProfile(BytesIO(profile))
+            target = ImageCms.createProfile("sRGB")
+            turned = ImageCms.profileToProfile(image, source, target, outputMode=mode)
+        except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+            turned = None
+        if turned is not None:
+            return turned
+    return image.convert("RGB") if image.mode == "CMYK" else image
