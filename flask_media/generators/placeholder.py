@@ -1,0 +1,215 @@
+"""Pictures without a model: offline, free, and honest about it."""
+
+from __future__ import annotations
+
+import bisect
+import hashlib
+import json
+import math
+import unicodedata
+from collections.abc import Callable
+from decimal import Decimal
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from ..errors import InvalidRequest
+from ..options import MAX_PIXELS
+from ..options import MAX_SIDE
+from ..types import GenerationAnswer
+from ..types import GenerationRequest
+from .base import Generator
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MODEL = "placeholder"
+WORD = "placeholder"
+SKETCH = 48
+"""Longest side of the sketch that is scaled up to the background, in pixels: soft by nature."""
+
+BLOBS = 5
+MIN_LETTERS = 6
+"""Smallest letters drawn, in pixels; where the word needs smaller ones, there is none."""
+
+LINE_LETTERS = 22
+"""Longest line, in heights of its letters: about 45 letters, as a book has."""
+
+MAX_LINES = 6
+MAX_LETTERS = 600
+"""Of the prompt; more never fit in six lines."""
+
+ELLIPSIS = "..."
+MISSING = "?"
+SPELLED = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+    | {"đ": "d", "Đ": "D", "\u0131": "i", "€": "EUR", "•": "-", "„": '"', "«": '"', "»": '"'}
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
+    | dict.fromkeys("\u201c\u201d", '"')
+    | dict.fromkeys("\u2018\u2019", "'")
+)
+"""What can't be taken apart into a letter and its accent."""
+
+PALETTES = (
+    ("#12355b", "#1f6e8c", "#2e8a99", "#d1a679", "#84a7a1"),
+    ("#3a1c4a", "#7b2d6b", "#c2506a", "#d08c60", "#5c3d99"),
+    ("#0f4c3a", "#2a7f62", "#6fa287", "#cfb56a", "#1c5f6e"),
+    ("#1d2b53", "#3d52a0", "#7091c6", "#a58ccf", "#c88ba8"),
+    ("#5b2333", "#a63d40", "#d08159", "#cfae6e", "#6c4a6d"),
+    ("#23395b", "#406e8e", "#8ea8c3", "#b8c5b9", "#5f7f95"),
+    ("#2d1e4f", "#4b3f8f", "#3e7cb1", "#59a5a0", "#9a6fb0"),
+    ("#333d29", "#656d4a", "#a4ac86", "#c2a878", "#7f5539"),
+)
+"""Ground and discs. No channel is over 209, so that :data:`PANEL_OPACITY` is enough."""
+
+INK, PALE_INK, PANEL = (255, 255, 255), (232, 234, 242), (16, 18, 27)
+PANEL_OPACITY = 150
+"""Of 255. On the lightest background the panel is then no lighter than (95, 96, 102), on which
+the paler ink has a contrast of 5:1 (WCAG AA asks for 4.5:1)."""
+
+
+class PlaceholderGenerator(Generator):
+    """Draws a soft abstract picture with the word "placeholder" and the prompt on it.
+
+    The same request gives the same bytes, another one another picture. Nothing is sent anywhere
+    and nothing costs. Chosen by ``MEDIA_GENERATOR = "placeholder"``, never silently.
+    """
+
+    def check(self, request: GenerationRequest) -> None:
+        """Nothing can be missing but room.
+
+        :raises InvalidRequest: the size is none.
+        """
+        if not (
+            1 <= request.width <= MAX_SIDE
+            and 1 <= request.height <= MAX_SIDE
+            and request.width * request.height <= MAX_PIXELS
+        ):
+            raise InvalidRequest(
+                f"size is {request.width} x {request.height} pixels; sides from 1 to {MAX_SIDE:,} "
+                f"and {MAX_PIXELS:,} pixels in all are drawn."
+            )
+
+    def generate(self, request: GenerationRequest) -> GenerationAnswer:
+        """Draw it: exactly the pixels of the request, as a PNG.
+
+        :raises InvalidRequest: the size is none.
+        """
+        self.check(request)
+        image = _background(request.width, request.height, _seed(request))
+        _write(image, request.prompt)
+        file = BytesIO()
+        image.save(file, "PNG", compress_level=1)
+        return GenerationAnswer(data=file.getvalue(), model=MODEL, cost_usd=Decimal(0))
+
+
+def _seed(request: GenerationRequest) -> bytes:
+    """32 bytes that depend on everything in the request."""
+    parts = [
+        request.prompt,
+        request.width,
+        request.height,
+        request.quality.value,
+        request.model,
+        [hashlib.sha256(picture.data).hexdigest() for picture in request.references],
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def _background(width: int, height: int, seed: bytes) -> Image:
+    """Overlapping soft discs of kindred colours, drawn small and scaled up."""
+    from PIL import Image
+    from PIL import ImageDraw
+    from PIL import ImageFilter
+
+    scale = SKETCH / max(width, height)
+    across, down = max(4, round(width * scale)), max(4, round(height * scale))
+    colors = PALETTES[seed[0] % len(PALETTES)]
+    sketch = Image.new("RGB", (across, down), colors[0])
+    draw = ImageDraw.Draw(sketch)
+    for blob in range(BLOBS):
+        column, row, size = seed[1 + 3 * blob : 4 + 3 * blob]
+        x, y = column / 255 * across, row / 255 * down
+        radius = (0.2 + size / 900) * max(across, down)
+        box = (x - radius, y - radius, x + radius, y + radius)
+        draw.ellipse(box, fill=colors[1 + blob % (len(colors) - 1)])
+    sketch = sketch.filter(ImageFilter.GaussianBlur(SKETCH / 9))
+    return sketch.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _write(image: Image, prompt: str) -> None:
+    """The word and as much of the prompt as fits, on a darkened panel in the middle."""
+    from PIL import Image
+    from PIL import ImageDraw
+    from PIL import ImageFont
+
+    width, height = image.size
+    margin = max(1, min(width, height) // 16)
+    across, down = width - 4 * margin, height - 4 * margin
+    # The letters grow with the picture and shrink until the word fits.
+    widest = across * 100 / ImageFont.load_default(100).getlength(WORD)
+    size = int(min(widest, 0.8 * down, max(14.0, math.sqrt(width * height) / 14)))
+    if size < MIN_LETTERS:
+        return
+    small = max(MIN_LETTERS, round(0.58 * size))
+    gap, step = round(0.5 * size), round(1.3 * small)
+    title, text = ImageFont.load_default(size), ImageFont.load_default(small)
+    most = min(MAX_LINES, (down - size - gap) // step)
+    measure = min(across, LINE_LETTERS * small)
+    lines = _wrap(_drawable(prompt), text.getlength, measure, most)
+    tall = size + (gap + step * len(lines) if lines else 0)
+    wide = round(
+        max(
+            font.getlength(line)
+            for font, line in [(title, WORD), *((text, line) for line in lines)]
+        )
+    )
+    left, top = (width - wide) // 2, (height - tall) // 2
+
+    panel = (left - margin, top - margin, left + wide + margin, top + tall + margin)
+    mask = Image.new("L", (panel[2] - panel[0], panel[3] - panel[1]))
+    draw = ImageDraw.Draw(mask)
+    draw.rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), margin, fill=PANEL_OPACITY)
+    image.paste(PANEL, panel, mask)
+    draw = ImageDraw.Draw(image)
+    draw.text((width // 2, top + 0.8 * size), WORD, fill=INK, font=title, anchor="ms")
+    for number, line in enumerate(lines):
+        baseline = top + size + gap + number * step + 0.85 * small
+        draw.text((width // 2, baseline), line, fill=PALE_INK, font=text, anchor="ms")
+
+
+def _drawable(text: str) -> str:
+    """The text in letters that Pillow's own font has: ASCII, so accents are left off."""
+    parts = unicodedata.normalize("NFKD", text[:MAX_LETTERS].translate(SPELLED))
+    shown = (letter for letter in parts if not unicodedata.combining(letter))
+    ascii_only = "".join(letter if letter.isascii() else MISSING for letter in shown)
+    words = "".join(letter if letter.isprintable() else " " for letter in ascii_only).split()
+    return " ".join(words) + (ELLIPSIS if len(text) > MAX_LETTERS else "")
+
+
+def _wrap(text: str, length: Callable[[str], float], across: float, most: int) -> list[str]:
+    """The text in at most so many lines, cut with an ellipsis."""
+    lines: list[str] = []
+    words = text.split()
+    while words and len(lines) < most:
+        line = words.pop(0)
+        while words and length(f"{line} {words[0]}") <= across:
+            line += " " + words.pop(0)
+        if length(line) > across:  # one long word
+            fits = _longest(line, length, across)
+            if len(lines) + 1 < most:
+                line, rest = line[:fits], line[fits:]
+                words.insert(0, rest)
+        lines.append(line)
+    if lines and (words or length(lines[-1]) > across):
+        last = lines[-1].removesuffix(ELLIPSIS)
+        fits = _longest(last, lambda start: length(start + ELLIPSIS), across)
+        cut = last if fits >= len(last) else last[:fits].rpartition(" ")[0] or last[:fits]
+        lines[-1] = cut.rstrip(" ,.;:-") + ELLIPSIS
+    return lines
+
+
+def _longest(text: str, length: Callable[[str], float], across: float) -> int:
+    """How many letters fit, at least one."""
+    return max(
+        1, bisect.bisect_right(range(1, len(text) + 1), across, key=lambda end: length(text[:end]))
+    )
