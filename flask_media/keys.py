@@ -62,6 +62,7 @@ def check_metadata(metadata: object) -> dict[str, str]:
             raise InvalidRequest(f"metadata names must be non-empty str, not {name!r}.")
         if value is None:
             continue
+        name = str.__str__(name)  # noqa: PLW2901 - a subclass may show as something else
         text[name] = _metadata_text(name, value)
         for what, part in (("name", name), ("value", text[name])):
             if fault := _text_fault(part):
@@ -96,7 +97,7 @@ def quote_key(key: str) -> str:
 
 def _metadata_text(name: str, value: Any) -> str:
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):

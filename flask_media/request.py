@@ -49,7 +49,7 @@ def target_format(object_key: str | None, wanted: ImageFormat | None) -> ImageFo
     extension = posixpath.splitext(object_key or "")[1]
     named = ImageFormat.from_extension(extension[1:])
     if named is None:
-        if mimetypes.guess_type(f"x{extension}")[0] is not None:
+        if any(mimetypes.guess_type(f"x{extension}", strict=False)):
             raise InvalidRequest(
                 f"object_key ends in {extension!r}, which is no format that can be written; "
                 "use .png, .jpg, .webp or .avif, or no extension."
@@ -72,10 +72,7 @@ def read_bytes(argument: str, source: object) -> bytes:
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
     elif isinstance(source, _File):
-        read = source.read(MAX_INPUT_BYTES + 1)
-        if not isinstance(read, bytes):
-            raise InvalidRequest(f"{argument} is open as text; open it in binary mode ('rb').")
-        data = read
+        data = _read_all(argument, source)
     else:
         raise InvalidRequest(
             f"{argument} must be bytes or a binary file, not {type(source).__name__}."
@@ -85,3 +82,16 @@ def read_bytes(argument: str, source: object) -> bytes:
     if len(data) > MAX_INPUT_BYTES:
         raise InvalidRequest(f"{argument} is over {MAX_INPUT_BYTES:,} bytes.")
     return data
+
+
+def _read_all(argument: str, file: _File) -> bytes:
+    chunks, size = [], 0
+    while size <= MAX_INPUT_BYTES:
+        chunk = file.read(MAX_INPUT_BYTES + 1 - size)  # a pipe or socket may give less
+        if not isinstance(chunk, bytes):
+            raise InvalidRequest(f"{argument} is open as text; open it in binary mode ('rb').")
+        if not chunk:
+            break
+        chunks.append(chunk)
+        size += len(chunk)
+    return b"".join(chunks)

@@ -5,6 +5,7 @@ A receiver that raises is logged and costs nothing: neither the picture nor anot
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any
 
@@ -31,9 +32,12 @@ upload_failed = _signals.signal("upload-failed")
 
 def emit(signal: NamedSignal, sender: object, **values: Any) -> None:
     """Call each receiver; one that raises is logged and the next is called."""
-    if not signal.receivers:
+    if not signal.receivers or signal.is_muted:
         return
     for receiver in signal.receivers_for(sender):
+        if inspect.iscoroutinefunction(receiver):
+            logger.error("A receiver of %s is async and is not called: %r", signal.name, receiver)
+            continue
         try:
             receiver(sender, **values)
         except Exception:
