@@ -34,7 +34,7 @@ LOOKS = {
         "a",
         "professional, aspirational and visually appealing",
         "clean and realistic, natural light, restrained colors, the finish of editorial "
-        "photography for a trusted brand",
+        "photography for a trusted brand, an optimistic and motivating mood",
     ),
     ImageTheme.ILLUSTRATION: Look(
         "a",
@@ -131,11 +131,20 @@ def build_prompt(
             style_notes=config.style_notes,
             negative=config.negative,
         )
-    except jinja2.TemplateError as error:
+    except Exception as error:  # what an app's own template raises
+        raise NotConfigured(_template_fault(template, error)) from error
+    text = text.strip()
+    if not text:
         raise NotConfigured(
-            f"MEDIA_PROMPT_TEMPLATE can't be rendered: {type(error).__name__}: {error}"
-        ) from error
-    return check_prompt(text.strip())
+            f"MEDIA_PROMPT_TEMPLATE is {template!r}, which renders to nothing; it must hold at "
+            "least {{ prompt }}."
+        )
+    if len(text) > MAX_PROMPT_CHARS:
+        raise InvalidRequest(
+            f"prompt has {len(prompt):,} characters, and {len(text):,} with its enhancement; at "
+            f"most {MAX_PROMPT_CHARS:,} are allowed. Shorten it or its config.style_notes."
+        )
+    return text
 
 
 def prompt_environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Environment:
@@ -151,6 +160,18 @@ def prompt_environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Enviro
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+
+
+def _template_fault(template: str, error: Exception) -> str:
+    what = f"MEDIA_PROMPT_TEMPLATE is {template!r}, "
+    if isinstance(error, jinja2.TemplateNotFound):
+        return (
+            f"{what}but there is no template {error.name!r}. Put it in the template folder of "
+            "the app or of a blueprint, and write its name relative to that folder."
+        )
+    message = getattr(error, "message", None) or error
+    line = f" in line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+    return f"{what}which can't be rendered{line}: {type(error).__name__}: {message}"
 
 
 def _shape(width: int, height: int) -> str:
