@@ -43,7 +43,8 @@ class FlaskMedia:
         if "media" in app.extensions:
             raise RuntimeError(
                 f"Flask-Media is initialised on the app {app.name!r} already. Call init_app once "
-                "an app; FlaskMedia(app) calls it for you."
+                "an app, and first: FlaskMedia(app) calls it for you, and so does "
+                "get_image_generation_service() in a context of an app that has none."
             )
         config = MediaConfig.from_mapping(app.config)
         app.extensions["media"] = MediaService(
