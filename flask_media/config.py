@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import re
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -46,27 +45,31 @@ class Secret:
 
 
 class _WrongValueError(ValueError):
-    """What is allowed for a value that was refused."""
+    """What is allowed for a value that was refused, and what may be shown of it."""
+
+    def __init__(self, allowed: str, *, shown: str | None = None) -> None:
+        super().__init__(allowed)
+        self.shown = shown
+
+
+_QUOTE_HINT = "(in the environment, quote what looks like a number: '\"123\"')"
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _WrongValueError(
-            "text (in the environment, quote what looks like a number: '\"123\"')"
-        )
+        raise _WrongValueError(f"text {_QUOTE_HINT}")
     return value.strip()
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\w.\-]{1,100}", value):
-        raise _WrongValueError("a name of letters, digits, '.', '_' and '-'")
+    if not isinstance(value, str) or not re.fullmatch(r"[\w.\-]{1,100}", value, re.ASCII):
+        hint = f" {_QUOTE_HINT}" if isinstance(value, int | float) else ""
+        raise _WrongValueError(f"a name of A-Z, a-z, 0-9, '.', '_' and '-'{hint}")
     return value
 
 
 def _secret(value: Any) -> Secret:
-    if isinstance(value, Secret):
-        return value
-    text = _text(value)
+    text = _text(value.reveal() if isinstance(value, Secret) else value)
     if not text.isascii() or not text.isprintable() or " " in text:
         raise _WrongValueError("printable ASCII without spaces")
     return Secret(text)
@@ -74,16 +77,28 @@ def _secret(value: Any) -> Secret:
 
 def _url(value: Any) -> str:
     text = _text(value)
+    shown = repr(_without_credentials(text))
     try:
         parts = urlsplit(text)
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
         port_is_valid, parts = False, urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid:
-        raise _WrongValueError("a URL as https://host or http://host:port/path")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise _WrongValueError("a URL without credentials, query or fragment")
+    is_visible = re.fullmatch("[!-~]+", text)  # urlsplit drops line feeds and tabs silently
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or not port_is_valid
+        or not is_visible
+    ):
+        raise _WrongValueError("a URL as https://host or http://host:port/path", shown=shown)
+    if "@" in parts.netloc or "?" in text or "#" in text:
+        raise _WrongValueError("a URL without credentials, query or fragment", shown=shown)
     return text.rstrip("/")
+
+
+def _without_credentials(url: str) -> str:
+    url = re.sub(r"^(\w*://)?.*@", r"\1***@", url, flags=re.DOTALL)
+    return re.sub(r"([?#]).*", r"\1***", url, flags=re.DOTALL)
 
 
 def _base_url(value: Any) -> str:
@@ -91,16 +106,9 @@ def _base_url(value: Any) -> str:
         return value.rstrip("/")
     try:
         return _url(value)
-    except _WrongValueError:
-        raise _WrongValueError("a URL as https://host/path, or a path as /media") from None
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    if not isinstance(value, list | tuple):
-        raise _WrongValueError("a list of names, or names with commas between")
-    return tuple(_name(part) for part in value)
+    except _WrongValueError as wrong:
+        allowed = f"{wrong}, or a path as /media"
+        raise _WrongValueError(allowed, shown=wrong.shown) from None
 
 
 def _seconds(value: Any) -> float:
@@ -109,16 +117,15 @@ def _seconds(value: Any) -> float:
             value = float(value)
         except ValueError:
             value = None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _WrongValueError("a number of seconds")
-    if not 0 < value <= 3600:
-        raise _WrongValueError("more than 0 and at most 3600 seconds")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= 3600:
+        raise _WrongValueError("a number of seconds, more than 0 and at most 3600")
     return float(value)
 
 
 def _count(lowest: int, highest: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
-        if isinstance(value, str) and value.isdecimal():
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value.strip()):
             value = int(value)
         if type(value) is not int or not lowest <= value <= highest:
             raise _WrongValueError(f"a whole number from {lowest:,} to {highest:,}")
@@ -128,7 +135,7 @@ def _count(lowest: int, highest: int) -> Callable[[Any], int]:
 
 
 def _flag(value: Any) -> bool:
-    word = value.lower() if isinstance(value, str) else value
+    word = value.strip().lower() if isinstance(value, str) else value
     if word in (True, 1, "1", "true", "yes", "on"):
         return True
     if word in (False, 0, "0", "false", "no", "off"):
@@ -138,8 +145,8 @@ def _flag(value: Any) -> bool:
 
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def check(value: Any) -> str:
-        if isinstance(value, str) and value.lower() in choices:
-            return value.lower()
+        if isinstance(value, str) and value.strip().lower() in choices:
+            return value.strip().lower()
         raise _WrongValueError(" or ".join(repr(choice) for choice in choices))
 
     return check
@@ -158,13 +165,13 @@ def _provider(value: Any) -> StorageProvider:
 
 def _bucket(value: Any) -> str:
     text = _text(value)
-    if not re.fullmatch(r"[a-zA-Z0-9][\w.\-]{1,61}[a-zA-Z0-9]", text):
-        raise _WrongValueError("a bucket's name: 3 to 63 letters, digits, '.', '-' or '_'")
+    if not re.fullmatch(r"[a-zA-Z0-9][\w.\-]{1,61}[a-zA-Z0-9]", text, re.ASCII):
+        raise _WrongValueError("a bucket's name: 3 to 63 of A-Z, a-z, 0-9, '.', '-' and '_'")
     return text
 
 
 def _folder(value: Any) -> Path:
-    if not isinstance(value, str | Path) or not str(value).strip():
+    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
         raise _WrongValueError("the path of a folder")
     return Path(value)
 
@@ -246,13 +253,18 @@ class MediaConfig:
         :raises InvalidConfig: a value is wrong; names the key, the value (never a secret) and
             what is allowed.
         """
-        values = {}
-        for field in dataclasses.fields(cls):
-            value = mapping.get(field.metadata["key"])
-            if value is not None and value != "":
-                values[field.name] = _checked(field, value)
-        _warn_of_typos(mapping, [field.metadata["key"] for field in dataclasses.fields(cls)])
-        return cls(**values)
+        fields = {field.metadata["key"]: field for field in dataclasses.fields(cls)}
+        given = {key: _hidden(field, mapping.get(key)) for key, field in fields.items()}
+        names = list(mapping)
+        del mapping  # error reporters show the locals of a frame, and here are all secrets
+        _warn_of_typos(names, list(fields))
+        return cls(
+            **{
+                field.name: _checked(field, given[key])
+                for key, field in fields.items()
+                if given[key] is not None and given[key] != ""
+            }
+        )
 
     def replace(self, **values: Any) -> Self:
         """A copy with other values, by field name, each checked.
@@ -272,18 +284,28 @@ class MediaConfig:
         return self.storage or ("spaces" if self.spaces_bucket else "filesystem")
 
 
+def _hidden(field: dataclasses.Field[Any], value: Any) -> Any:
+    is_open_secret = field.metadata["check"] is _secret and value is not None and value != ""
+    return Secret(value) if is_open_secret and not isinstance(value, Secret) else value
+
+
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     key, check = field.metadata["key"], field.metadata["check"]
+    value = _hidden(field, value)
     try:
         return check(value)
     except _WrongValueError as wrong:
-        allowed = str(wrong)
-    shown = "has a value that can't be used" if check is _secret else f"is {value!r:.80}"
-    raise InvalidConfig(f"{key} {shown}; it must be {allowed}.")
+        allowed, shown = str(wrong), wrong.shown
+    # Not within the handler: its traceback holds the frames that saw the value.
+    if check is _secret:
+        raise InvalidConfig(f"{key} has a value that can't be used; it must be {allowed}.")
+    shown = shown or repr(value)
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    raise InvalidConfig(f"{key} is {shown}; it must be {allowed}.")
 
 
-def _warn_of_typos(mapping: Mapping[str, Any], keys: list[str]) -> None:
-    for name in mapping:
+def _warn_of_typos(names: list[str], keys: list[str]) -> None:
+    for name in names:
         if name.startswith(("GEMINI_", "SPACES_", "MEDIA_")) and name not in keys:
             import difflib  # only where a name is in doubt
 

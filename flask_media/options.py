@@ -179,6 +179,8 @@ class ImageGenerationConfig:
 
         :raises InvalidRequest: a field is unknown or wrong.
         """
+        if not isinstance(values, Mapping):
+            raise InvalidRequest(f"config must be an object, not {type(values).__name__}.")
         names = [field.name for field in dataclasses.fields(cls)]
         for name in values:
             if name not in names:
