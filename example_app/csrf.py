@@ -1,0 +1,27 @@
+"""Forms that only our own pages can send: a token of the session goes along with each."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import abort
+from flask import request
+from flask import session
+
+
+def csrf_token() -> str:
+    """The session's token, for a hidden field of each form."""
+    if "csrf_token" not in session:
+        session["csrf_token"] = secrets.token_urlsafe()
+    token: str = session["csrf_token"]
+    return token
+
+
+def check_csrf_token() -> None:
+    """Refuse a POST without the session's token."""
+    if request.method != "POST":
+        return
+    expected: str = session.get("csrf_token", "")
+    sent = request.form.get("csrf_token", "")
+    if not expected or not secrets.compare_digest(sent.encode(), expected.encode()):
+        abort(400, "This form is too old. Go back, reload the page and send it again.")
