@@ -162,6 +162,8 @@ class ObjectStat:
     """The media type that it was stored with."""
     metadata: dict[str, str]
     """The metadata as the caller gave it, numbers as text."""
+    sha256: str | None = None
+    """SHA-256 as its writer gave it; None for an object that Flask-Media did not store."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

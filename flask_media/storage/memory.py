@@ -1,0 +1,64 @@
+"""Objects in the memory of this process, for tests and demonstrations."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Callable
+from typing import BinaryIO
+
+from ..errors import NotFound
+from ..keys import quote_key
+from ..types import ObjectStat
+from .base import Storage
+
+
+class MemoryStorage(Storage):
+    """Objects that live as long as this object. Each one is a place of its own.
+
+    :param base_url: the URL of a key; where it is None or gives None, ``memory://<key>``.
+    """
+
+    def __init__(self, *, base_url: Callable[[str], str | None] | None = None) -> None:
+        self._base_url = base_url
+        self._location = f"memory://{uuid.uuid4().hex}"
+        # One assignment puts an object whole, and so no reader or writer needs a lock.
+        self._objects: dict[str, tuple[bytes, ObjectStat]] = {}
+
+    @property
+    def location(self) -> str:
+        """``memory://`` and a random name."""
+        return self._location
+
+    def _put(
+        self, key: str, data: bytes, content_type: str, sha256: str, metadata: dict[str, str]
+    ) -> None:
+        stat = ObjectStat(
+            size_bytes=len(data), content_type=content_type, metadata=metadata, sha256=sha256
+        )
+        self._objects[key] = (bytes(data), stat)
+
+    def _open(self, key: str) -> BinaryIO:
+        return io.BytesIO(self._find(key)[0])
+
+    def _stat(self, key: str) -> ObjectStat:
+        stat = self._find(key)[1]
+        return ObjectStat(
+            size_bytes=stat.size_bytes,
+            content_type=stat.content_type,
+            metadata=dict(stat.metadata),
+            sha256=stat.sha256,
+        )
+
+    def _delete(self, key: str) -> None:
+        self._objects.pop(key, None)
+
+    def _url(self, key: str) -> str:
+        url = self._base_url(key) if self._base_url else None
+        return url or f"memory://{quote_key(key)}"
+
+    def _find(self, key: str) -> tuple[bytes, ObjectStat]:
+        try:
+            return self._objects[key]
+        except KeyError:
+            raise NotFound(f"There is no object {key!r} in memory.") from None

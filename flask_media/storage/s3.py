@@ -1,0 +1,325 @@
+"""Objects in a bucket of an S3-compatible store, through boto3."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import BinaryIO
+from typing import NoReturn
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from ..config import Secret
+from ..errors import InvalidConfig
+from ..errors import NotConfigured
+from ..errors import NotFound
+from ..errors import StorageError
+from ..keys import decode_metadata
+from ..keys import encode_metadata
+from ..keys import quote_key
+from ..options import StorageProvider
+from ..types import ObjectStat
+from .base import Storage
+from .providers import PROVIDERS
+from .s3_client import OWN_METADATA
+from .s3_client import make_client
+from .s3_errors import Failure
+from .s3_errors import Place
+from .s3_errors import translate
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+ATTEMPTS = 3
+"""Tries of one request: a dropped connection, a 5xx or a 429 is tried again."""
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_OWN_LINE = re.compile(r"([0-9a-f]{64});(.*)", re.DOTALL)
+
+
+class S3Storage(Storage):
+    """Objects in one bucket of one S3-compatible provider.
+
+    Makes no client before the first request, then one for each process: a client that was used
+    before a fork hands one child the other's answers. Every value is taken from here; of the
+    environment only AWS_CA_BUNDLE and the usual proxy variables count.
+
+    :param provider: whose S3 API it is; a row of :data:`~flask_media.storage.providers.PROVIDERS`.
+    :param bucket: name of the bucket; may be missing until :meth:`check_ready`.
+    :param region: the region, None for the provider's default.
+    :param key: access key; may be missing until :meth:`check_ready`.
+    :param secret: secret key; may be missing until :meth:`check_ready`.
+    :param endpoint_url: endpoint, None for the provider's.
+    :param addressing_style: ``virtual`` or ``path``, None for the provider's.
+    :param cdn_url: base of the objects' public URLs, None for the bucket's own URL.
+    :param acl: canned ACL of each object, ``none`` to send none, None for the provider's.
+    :raises InvalidConfig: the provider is none of S3, or has no ACLs and ``public-read`` is asked.
+    """
+
+    def __init__(
+        self,
+        *,
+        provider: StorageProvider,
+        bucket: str | None,
+        region: str | None,
+        key: Secret | None,
+        secret: Secret | None,
+        endpoint_url: str | None = None,
+        addressing_style: str | None = None,
+        cdn_url: str | None = None,
+        acl: str | None = None,
+    ) -> None:
+        if provider not in PROVIDERS:
+            raise InvalidConfig(f"SPACES_PROVIDER is {str(provider)!r}, which has no S3 API.")
+        row = PROVIDERS[provider]
+        if acl == "public-read" and not row.has_acls:
+            raise InvalidConfig(
+                f"SPACES_ACL is 'public-read', but objects have no ACL at {row.name}. Unset it, "
+                "and make the bucket public."
+            )
+        self._provider = row
+        self._bucket = bucket or ""
+        self._region = region
+        self._key = key
+        self._secret = secret
+        self._addressing_style = addressing_style or row.addressing_style
+        self._cdn_url = cdn_url.rstrip("/") if cdn_url else None
+        self._acl = row.acl if acl is None else acl if row.has_acls and acl != "none" else None
+        self._endpoint = self._find_endpoint(endpoint_url)
+        self._clients: dict[int, S3Client] = {}
+        self._locks: dict[int, threading.Lock] = {}
+        if not row.serves_public and not cdn_url and acl != "private":
+            logger.warning(
+                "%s serves no object without a signature: set SPACES_CDN_URL to the bucket's "
+                "public domain, or SPACES_ACL to 'private' where no public URL is wanted.",
+                row.name,
+            )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.location}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A storage holds credentials and can't be pickled.")
+
+    @property
+    def location(self) -> str:
+        """``s3://bucket@endpoint-host``."""
+        host = urlsplit(self._endpoint).netloc if self._endpoint else self._provider.name
+        return f"s3://{self._bucket}@{host}"
+
+    def check_ready(self) -> None:
+        """See :meth:`Storage.check_ready`.
+
+        :raises NotConfigured: names each of SPACES_BUCKET, SPACES_KEY, SPACES_SECRET, SPACES_REGION
+            and SPACES_ENDPOINT_URL that is missing.
+        """
+        self._ready()
+
+    def _ready(self) -> tuple[str, Secret, Secret]:
+        """Endpoint, access key and secret key, or what is missing of them."""
+        endpoint, key, secret = self._endpoint, self._key, self._secret
+        if endpoint and key and secret and self._bucket:
+            return endpoint, key, secret
+        where = "SPACES_REGION" if self._provider.endpoint else "SPACES_ENDPOINT_URL"
+        wanted = {
+            "SPACES_BUCKET": self._bucket,
+            "SPACES_KEY": key,
+            "SPACES_SECRET": secret,
+            where: endpoint,
+        }
+        missing = [name for name, value in wanted.items() if not value]
+        raise NotConfigured(
+            f"Storing pictures at {self._provider.name} needs {' and '.join(missing)}. "
+            f"Set it in the app's config, or as FLASK_{missing[0]} in the environment where the "
+            "app calls config.from_prefixed_env()."
+        )
+
+    def _put(
+        self, key: str, data: bytes, content_type: str, sha256: str, metadata: dict[str, str]
+    ) -> None:
+        arguments: dict[str, Any] = {
+            "Bucket": self._bucket,
+            "Key": key,
+            "Body": data,
+            "ContentType": content_type,
+            "Metadata": {OWN_METADATA: f"{sha256};{encode_metadata(metadata)}"},
+        }
+        if self._acl:
+            arguments["ACL"] = self._acl
+        # Unconditional, so that a retry after a lost answer writes the same object once more.
+        self._request("put", key, lambda client: client.put_object(**arguments))
+
+    def _open(self, key: str) -> BinaryIO:
+        answer = self._request(
+            "open", key, lambda client: client.get_object(Bucket=self._bucket, Key=key)
+        )
+        return io.BufferedReader(_Body(answer["Body"], lambda fault: self._fault(fault, key)))
+
+    def _stat(self, key: str) -> ObjectStat:
+        answer = self._request(
+            "stat", key, lambda client: client.head_object(Bucket=self._bucket, Key=key)
+        )
+        sha256, metadata = _read_metadata(answer["Metadata"])
+        return ObjectStat(
+            size_bytes=answer["ContentLength"],
+            content_type=answer.get("ContentType", "application/octet-stream"),
+            metadata=metadata,
+            sha256=sha256,
+        )
+
+    def _delete(self, key: str) -> None:
+        try:
+            self._request(
+                "delete", key, lambda client: client.delete_object(Bucket=self._bucket, Key=key)
+            )
+        except NotFound:  # Google says so where the others say 204
+            logger.debug("Nothing to delete under %r.", key)
+
+    def _url(self, key: str) -> str:
+        return f"{self._cdn_url or self._bucket_url()}/{quote_key(key)}"
+
+    def _bucket_url(self) -> str:
+        endpoint = self._endpoint or self._ready()[0]
+        if self._uses_virtual_host():
+            parts = urlsplit(endpoint)
+            return f"{parts.scheme}://{self._bucket}.{parts.netloc}{parts.path}"
+        return f"{endpoint}/{self._bucket}"
+
+    def _uses_virtual_host(self) -> bool:
+        """Whether the bucket is part of the host: not where no certificate or DNS name fits."""
+        host = urlsplit(self._endpoint or "").hostname or ""
+        return (
+            self._addressing_style == "virtual"
+            and _DNS_LABEL.fullmatch(self._bucket) is not None
+            and not _is_address(host)
+        )
+
+    def _find_endpoint(self, endpoint_url: str | None) -> str | None:
+        if endpoint_url:
+            return endpoint_url.rstrip("/")
+        template = self._provider.endpoint
+        region = self._region or self._provider.region
+        if template is None or ("{region}" in template and region is None):
+            return None
+        return template.format(region=region)
+
+    def _client(self) -> S3Client:
+        """This process's client. The lock is this process's too: a fork may copy a held one."""
+        process = os.getpid()
+        client = self._clients.get(process)
+        if client is None:
+            with self._locks.setdefault(process, threading.Lock()):
+                client = self._clients.get(process)
+                if client is None:
+                    client = self._clients[process] = self._make_client()
+        return client
+
+    def _make_client(self) -> S3Client:
+        endpoint, key, secret = self._ready()
+        return make_client(
+            endpoint_url=endpoint,
+            region=self._region or self._provider.region or "us-east-1",
+            key=key.reveal(),
+            secret=secret.reveal(),
+            addressing_style="virtual" if self._uses_virtual_host() else "path",
+        )
+
+    def _request(self, action: str, key: str, ask: Callable[[S3Client], Answer]) -> Answer:
+        """Ask until there is an answer, :data:`ATTEMPTS` times at most.
+
+        :raises StorageError: without a trace of botocore's exception, which holds the request
+            and its credentials.
+        """
+        import stamina
+
+        client = self._client()
+        retrying = stamina.RetryingCaller(
+            attempts=ATTEMPTS, timeout=None, wait_max=2.0, wait_jitter=0.3
+        )
+        try:
+            return retrying(_wait, self._ask, action, key, lambda: ask(client))
+        except Failure as failure:
+            error = failure.error
+        raise error
+
+    def _ask(self, action: str, key: str, ask: Callable[[], Answer]) -> Answer:
+        try:
+            return ask()
+        except Exception as fault:  # noqa: BLE001 - botocore raises what it likes
+            failure = translate(fault, action=action, key=key, place=self._place())
+        raise failure
+
+    def _fault(self, fault: Exception, key: str) -> StorageError:
+        return translate(fault, action="open", key=key, place=self._place()).error
+
+    def _place(self) -> Place:
+        return Place(
+            bucket=self._bucket,
+            endpoint=self._endpoint or "",
+            key_id=self._key.reveal() if self._key else "",
+        )
+
+
+class _Body(io.RawIOBase):
+    """The body of an answer as a file whose errors are ours."""
+
+    def __init__(self, body: Any, translate_fault: Callable[[Exception], StorageError]) -> None:
+        self._body = body
+        self._translate = translate_fault
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._body.read(len(buffer))
+        except Exception as fault:  # noqa: BLE001 - whatever a connection can do
+            error = self._translate(fault)
+        else:
+            buffer[: len(data)] = data
+            return len(data)
+        raise error
+
+    def close(self) -> None:
+        if not self.closed:
+            self._body.close()
+        super().close()
+
+
+def _wait(error: Exception) -> bool | float:
+    """Whether to try again, or after how many seconds."""
+    if not isinstance(error, Failure) or not error.error.retryable:
+        return False
+    return True if error.retry_after is None else error.retry_after
+
+
+def _read_metadata(headers: dict[str, str]) -> tuple[str | None, dict[str, str]]:
+    """SHA-256 and metadata of an object of ours; None and the headers of anybody else's."""
+    # Go's servers give header names back in another case.
+    own = next((line for name, line in headers.items() if name.lower() == OWN_METADATA), "")
+    match = _OWN_LINE.fullmatch(own)
+    if match:
+        try:
+            return match[1], decode_metadata(match[2])
+        except ValueError:
+            pass
+    return None, dict(headers)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,293 @@
+"""What every storage must do, as tests to run on your own.
+
+::
+
+    class TestMyStorage(StorageContract):
+        @pytest.fixture
+        def storage(self):
+            return MyStorage(...)
+
+Needs pytest. The storage may hold other objects: each test writes below a name of its own.
+For assertions that show their values call
+``pytest.register_assert_rewrite("flask_media.testing.storage_contract")`` in your ``conftest.py``.
+"""
+
+# ruff: noqa: S101 - these are tests
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import unquote
+
+import pytest
+
+from ..errors import InvalidRequest
+from ..errors import NotFound
+from ..storage.base import Storage
+
+THREADS = 16
+"""Threads of the tests of concurrency."""
+
+_ODD_NAMES = [
+    "with space.png",
+    " edge ",
+    "Être libre · 目標 🏠.png",
+    "e\u0301 and \u00e9.png",
+    "100%25.png",
+    "a+b=c&d.png",
+    "what?.png",
+    "no#1.png",
+    "quote\"and'.png",
+    "back\\slash.png",
+    "til~de.png",
+    "Upper and lower.PNG",
+    "semi;colon,@$!*().png",
+    "...",
+    ".hidden",
+    "-dash",
+]
+
+_WRONG_KEYS = [
+    "",
+    "/absolute",
+    "a//b",
+    "a/./b",
+    "../up",
+    "a/..",
+    "end/",
+    "nul\0",
+    "line\r\nfeed",
+    "lone\udcff",
+    "x" * 1025,
+    "é" * 513,
+    b"bytes",
+    None,
+]
+
+_METADATA = {
+    "goal_name": "Être libre · 目標 🏠",
+    "empty": "",
+    " edges ": "  spaces at the edges  ",
+    "with_underscore": "a_b",
+    "with-dash": "a-b",
+    "UpperCase": "Value",
+    "uppercase": "another name",
+    "number": "7",
+    "signs": "a=b&c;d%20+e\"'",
+}
+
+
+class StorageContract:
+    """Subclass it with a fixture ``storage``; every test must pass."""
+
+    @pytest.fixture
+    def storage(self) -> Storage:
+        """The storage to test. Yours to write."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def folder(self) -> str:
+        """A name of its own for each test."""
+        return f"contract-{uuid.uuid4().hex}"
+
+    def test_round_trip(self, storage: Storage, folder: str) -> None:
+        """What was put can be read, and stat tells its size, type, metadata and hash."""
+        _put(storage, f"{folder}/a.png", b"\x89PNG\r\n\0\xff", {"goal": "7"})
+        assert _read(storage, f"{folder}/a.png") == b"\x89PNG\r\n\0\xff"
+        stat = storage.stat(f"{folder}/a.png")
+        assert (stat.size_bytes, stat.content_type) == (8, "image/png")
+        assert stat.metadata == {"goal": "7"}
+        assert stat.sha256 == hashlib.sha256(b"\x89PNG\r\n\0\xff").hexdigest()
+
+    def test_empty_object(self, storage: Storage, folder: str) -> None:
+        """An object may be empty."""
+        _put(storage, f"{folder}/empty", b"")
+        assert _read(storage, f"{folder}/empty") == b""
+        assert storage.stat(f"{folder}/empty").size_bytes == 0
+
+    def test_content_type(self, storage: Storage, folder: str) -> None:
+        """The content type is the one given, whatever the key's extension says."""
+        _put(storage, f"{folder}/a.png", b"x", content_type="image/webp")
+        assert storage.stat(f"{folder}/a.png").content_type == "image/webp"
+
+    def test_metadata(self, storage: Storage, folder: str) -> None:
+        """Metadata comes back as it was given: no case, space, sign or letter is lost."""
+        _put(storage, f"{folder}/a", b"x", _METADATA)
+        assert storage.stat(f"{folder}/a").metadata == _METADATA
+
+    def test_largest_metadata(self, storage: Storage, folder: str) -> None:
+        """Metadata of the largest size allowed is kept."""
+        metadata = {"name": "v" * 1895}
+        _put(storage, f"{folder}/a", b"x", metadata)
+        assert storage.stat(f"{folder}/a").metadata == metadata
+
+    @pytest.mark.parametrize("metadata", [{"a": "x\r\ny"}, {"a": "x" * 3000}, {"": "x"}])
+    def test_wrong_metadata(self, storage: Storage, folder: str, metadata: dict[str, str]) -> None:
+        """Metadata that no header can carry is refused and nothing stored."""
+        with pytest.raises(InvalidRequest):
+            _put(storage, f"{folder}/a", b"x", metadata)
+        with pytest.raises(NotFound):
+            storage.stat(f"{folder}/a")
+
+    def test_overwrite(self, storage: Storage, folder: str) -> None:
+        """A second put replaces bytes, type and metadata."""
+        _put(storage, f"{folder}/a", b"a longer first one", {"first": "1"})
+        _put(storage, f"{folder}/a", b"second", {"second": "2"}, content_type="image/jpeg")
+        stat = storage.stat(f"{folder}/a")
+        assert _read(storage, f"{folder}/a") == b"second"
+        assert (stat.size_bytes, stat.content_type) == (6, "image/jpeg")
+        assert stat.metadata == {"second": "2"}
+
+    def test_delete(self, storage: Storage, folder: str) -> None:
+        """A deleted object is gone, the others stay, and to delete it again is no error."""
+        _put(storage, f"{folder}/b/a", b"x")
+        _put(storage, f"{folder}/b/c", b"y")
+        storage.delete(f"{folder}/b/a")
+        storage.delete(f"{folder}/b/a")
+        storage.delete(f"{folder}/never/was")
+        with pytest.raises(NotFound):
+            storage.stat(f"{folder}/b/a")
+        assert _read(storage, f"{folder}/b/c") == b"y"
+
+    def test_put_after_delete(self, storage: Storage, folder: str) -> None:
+        """A key is as new after a delete, without the old metadata."""
+        _put(storage, f"{folder}/a", b"x", {"old": "1"})
+        storage.delete(f"{folder}/a")
+        _put(storage, f"{folder}/a", b"y")
+        assert storage.stat(f"{folder}/a").metadata == {}
+
+    def test_not_found(self, storage: Storage, folder: str) -> None:
+        """What is not there raises NotFound, which names the key and is final."""
+        for ask in (storage.open, storage.stat):
+            with pytest.raises(NotFound, match="missing") as caught:
+                ask(f"{folder}/missing")
+            assert not caught.value.retryable
+
+    @pytest.mark.parametrize("key", _WRONG_KEYS, ids=lambda key: ascii(key)[:20])
+    def test_wrong_key(self, storage: Storage, key: str) -> None:
+        """A key that not every storage can keep is refused by every method."""
+        with pytest.raises(InvalidRequest):
+            _put(storage, key, b"x")
+        for ask in (storage.open, storage.stat, storage.delete, storage.url, storage.check_key):
+            with pytest.raises(InvalidRequest):
+                ask(key)
+
+    @pytest.mark.parametrize("name", _ODD_NAMES, ids=ascii)
+    def test_odd_key(self, storage: Storage, folder: str, name: str) -> None:
+        """A key may hold any letter and sign; its URL holds none that a URL can't."""
+        key = f"{folder}/{name}"
+        assert storage.check_key(key) == key
+        _put(storage, key, name.encode())
+        assert _read(storage, key) == name.encode()
+        assert storage.stat(key).size_bytes == len(name.encode())
+        url = storage.url(key)
+        assert re.fullmatch(r"[A-Za-z0-9._~!$&'()*+,;=:@/%\-]+", url)
+        assert not re.search(r"%(?![0-9A-F]{2})", url)
+        assert unquote(url).endswith(key)
+        storage.delete(key)
+
+    def test_similar_keys(self, storage: Storage, folder: str) -> None:
+        """Keys that look alike are different objects."""
+        keys = [f"{folder}/{name}" for name in ("a b", "a+b", "a%20b", "a\u00e9", "ae\u0301")]
+        for key in keys:
+            _put(storage, key, key.encode())
+        assert [_read(storage, key) for key in keys] == [key.encode() for key in keys]
+
+    def test_longest_key(self, storage: Storage, folder: str) -> None:
+        """A key of exactly 1,024 bytes is kept."""
+        key = f"{folder}/" + "é" * 90
+        key += ("/" + "x" * 99) * 10
+        key = key[: 1024 - (len(key.encode()) - len(key))]
+        assert len(key.encode()) == 1024
+        _put(storage, key, b"x")
+        assert _read(storage, key) == b"x"
+
+    def test_big_object(self, storage: Storage, folder: str) -> None:
+        """Twelve million bytes come back as they were, in one read and in many."""
+        data = os.urandom(12_000_000)
+        _put(storage, f"{folder}/big", data)
+        with storage.open(f"{folder}/big") as file:
+            parts = iter(lambda: file.read(1_000_003), b"")
+            assert hashlib.sha256(b"".join(parts)).digest() == hashlib.sha256(data).digest()
+        assert _read(storage, f"{folder}/big") == data
+
+    def test_open_is_a_file(self, storage: Storage, folder: str) -> None:
+        """What open gives is a binary file and a context manager, and can be left half read."""
+        _put(storage, f"{folder}/a", b"0123456789")
+        with storage.open(f"{folder}/a") as file:
+            assert (file.read(4), file.read(4), file.read(4), file.read(4)) == (
+                b"0123",
+                b"4567",
+                b"89",
+                b"",
+            )
+        with storage.open(f"{folder}/a") as file:
+            assert file.read(1) == b"0"
+        assert file.closed
+        with storage.open(f"{folder}/a") as file:
+            assert io.BytesIO(file.read()).getvalue() == b"0123456789"
+
+    def test_threads_with_their_own_keys(self, storage: Storage, folder: str) -> None:
+        """Many threads put, read and delete objects of their own, each its own bytes."""
+
+        def work(number: int) -> None:
+            key, data = f"{folder}/{number % 4}/{number}", str(number).encode() * 1000
+            for _ in range(3):
+                _put(storage, key, data, {"number": str(number)})
+                assert _read(storage, key) == data
+                assert storage.stat(key).metadata == {"number": str(number)}
+                storage.delete(key)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(work, range(THREADS)))
+
+    def test_threads_with_one_key(self, storage: Storage, folder: str) -> None:
+        """A reader sees one writer's bytes whole, never half of them, never none."""
+        versions = {number: bytes([number]) * (20_000 + number) for number in range(THREADS)}
+        _put(storage, f"{folder}/a", versions[0], {"number": "0"})
+
+        def work(number: int) -> None:
+            for _ in range(3):
+                if number % 2:
+                    _put(storage, f"{folder}/a", versions[number], {"number": str(number)})
+                else:
+                    assert _read(storage, f"{folder}/a") in versions.values()
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(work, range(THREADS)))
+        stat = storage.stat(f"{folder}/a")
+        data = _read(storage, f"{folder}/a")
+        assert data == versions[int(stat.metadata["number"])]
+        assert stat.sha256 == hashlib.sha256(data).hexdigest()
+
+    def test_check_ready(self, storage: Storage) -> None:
+        """A storage that works says so."""
+        storage.check_ready()
+
+    def test_location(self, storage: Storage) -> None:
+        """The location is the same each time, printable, and starts with a scheme."""
+        assert storage.location == storage.location
+        assert re.match(r"[a-z0-9+]+://\S", storage.location)
+        assert storage.location.isprintable()
+
+
+def _put(
+    storage: Storage,
+    key: str,
+    data: bytes,
+    metadata: dict[str, str] | None = None,
+    *,
+    content_type: str = "image/png",
+) -> None:
+    sha256 = hashlib.sha256(data).hexdigest()
+    storage.put(key, data, content_type=content_type, sha256=sha256, metadata=metadata)
+
+
+def _read(storage: Storage, key: str) -> bytes:
+    with storage.open(key) as file:
+        return file.read()

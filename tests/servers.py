@@ -1,0 +1,200 @@
+"""Real S3 servers on free ports of the loopback interface, one of each for a test run."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flask_media.config import Secret
+from flask_media.options import StorageProvider
+from flask_media.storage.s3 import S3Storage
+from flask_media.storage.s3_client import make_client
+
+DEADLINE = 30.0
+"""Seconds for a server to come up; the slowest takes one on an idle machine."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class S3Server:
+    """Where a server listens and who may use it."""
+
+    endpoint_url: str
+    bucket: str = "media"
+    key: str = "test-access-key"
+    secret: str = "test-secret-key-0123456789"
+    ca_bundle: str | None = None
+
+    def storage(
+        self,
+        *,
+        endpoint_url: str | None = None,
+        bucket: str | None = None,
+        key: str | None = None,
+        secret: str | None = None,
+    ) -> S3Storage:
+        """A storage on this server, with some values wrong if wanted."""
+        return S3Storage(
+            provider=StorageProvider.MINIO,
+            bucket=bucket or self.bucket,
+            region="us-east-1",
+            key=Secret(key or self.key),
+            secret=Secret(secret or self.secret),
+            endpoint_url=endpoint_url or self.endpoint_url,
+        )
+
+    def make_bucket(self) -> None:
+        """Make the bucket; that it can be made shows that the server is up."""
+        with pytest.MonkeyPatch.context() as patch:
+            if self.ca_bundle:
+                patch.setenv("AWS_CA_BUNDLE", self.ca_bundle)
+            client = make_client(
+                endpoint_url=self.endpoint_url,
+                region="us-east-1",
+                key=self.key,
+                secret=self.secret,
+                addressing_style="path",
+            )
+        _wait_for(lambda: client.create_bucket(Bucket=self.bucket))
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    """moto: quick, checks no signature."""
+    if importlib.util.find_spec("moto") is None:
+        _missing("moto")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    running = S3Server(endpoint_url=f"http://{host}:{port}")
+    running.make_bucket()
+    yield running
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """SeaweedFS: a real store that checks signatures."""
+    weed = _program("weed")
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    ports = _free_ports(9)
+    server = S3Server(endpoint_url=f"http://127.0.0.1:{ports[0]}")
+    rights = ["Admin", "Read", "Write", "List", "Tagging"]
+    credentials = [{"accessKey": server.key, "secretKey": server.secret}]
+    config = folder / "s3.json"
+    config.write_text(
+        json.dumps(
+            {"identities": [{"name": "test", "credentials": credentials, "actions": rights}]}
+        )
+    )
+    command = [
+        *(weed, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
+        *("-webdav=false", "-admin.ui=false", "-master.telemetry=false"),
+        *(f"-s3.port={ports[0]}", f"-s3.port.grpc={ports[1]}", f"-s3.config={config}"),
+        *("-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.domainName=localhost"),
+        *(f"-master.port={ports[2]}", f"-master.port.grpc={ports[3]}"),
+        *(f"-volume.port={ports[4]}", f"-volume.port.grpc={ports[5]}"),
+        *(f"-filer.port={ports[6]}", f"-filer.port.grpc={ports[7]}"),
+        f"-admin.port={ports[8]}",
+    ]
+    with _running(command, folder):
+        server.make_bucket()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """rclone over TLS: refuses what a store behind HTTPS refuses, as checksum trailers."""
+    program = _program("rclone")
+    if importlib.util.find_spec("trustme") is None:
+        _missing("trustme")
+    import trustme
+
+    folder = tmp_path_factory.mktemp("rclone")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    with (folder / "cert.pem").open("wb") as file:
+        file.writelines(blob.bytes() for blob in certificate.cert_chain_pems)
+    (folder / "data").mkdir()
+    (port,) = _free_ports(1)
+    server = S3Server(endpoint_url=f"https://localhost:{port}", ca_bundle=str(folder / "ca.pem"))
+    command = [
+        *(program, "--config", os.devnull, "serve", "s3", str(folder / "data")),
+        *("--addr", f"127.0.0.1:{port}", "--auth-key", f"{server.key},{server.secret}"),
+        *("--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")),
+    ]
+    with _running(command, folder):
+        server.make_bucket()
+        yield server
+
+
+@contextlib.contextmanager
+def _running(command: list[str], folder: Path) -> Iterator[None]:
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
+    try:
+        yield
+    except TimeoutError as error:
+        error.add_note(log.read_text(errors="replace")[-2000:])
+        raise
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(ask: Callable[[], object]) -> None:
+    end = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while True:
+        try:
+            ask()
+        except Exception as error:
+            if time.monotonic() > end:
+                raise TimeoutError(f"no server after {DEADLINE} seconds") from error
+            pause.wait(0.05)
+        else:
+            return
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        # All at once, so that no two are the same.
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _program(name: str) -> str:
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        _missing(name)
+    assert found
+    return found
+
+
+def _missing(what: str) -> None:
+    message = f"{what} is not installed; it comes with the 'test' dependency group"
+    if os.environ.get("FLASK_MEDIA_REQUIRE") == "all":
+        pytest.fail(message)
+    pytest.skip(message)
