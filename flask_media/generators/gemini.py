@@ -1,0 +1,238 @@
+"""Pictures by Google's Gemini models, through the google-genai SDK."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from ..config import Secret
+from ..errors import InvalidRequest
+from ..errors import MediaError
+from ..errors import NotConfigured
+from ..errors import ProviderUnavailable
+from ..types import GenerationAnswer
+from ..types import GenerationRequest
+from .base import Generator
+from .gemini_errors import cleaner
+from .gemini_errors import fault_error
+from .gemini_errors import status_error
+from .gemini_transport import Exchange
+from .models import ImageModel
+from .models import find_model
+from .models import passed_through
+from .pricing import cost_of
+
+if TYPE_CHECKING:
+    from .gemini_client import GeminiClient
+
+logger = logging.getLogger(__name__)
+
+
+class GeminiGenerator(Generator):
+    """Gemini over the Developer API or Vertex AI.
+
+    One request a call and no retry. Environment variables of the SDK (GOOGLE_API_KEY,
+    GOOGLE_GEMINI_BASE_URL, GOOGLE_GENAI_USE_VERTEXAI ...) change nothing; HTTPS_PROXY, HTTP_PROXY,
+    NO_PROXY, SSL_CERT_FILE and, for Vertex AI, Google's application default credentials are the
+    deployment's and are honoured. Threads share it; it may be made and used before a fork.
+
+    :param api_key: GEMINI_API_KEY; None makes every call raise ``NotConfigured``.
+    :param model: GEMINI_MODEL, for requests that name none.
+    :param base_url: GEMINI_BASE_URL of a gateway or an emulator; None is Google's.
+    :param api_version: GEMINI_API_VERSION, the version in the path.
+    :param timeout: GEMINI_TIMEOUT, seconds for one call from connecting to the last byte.
+    :param vertexai: GEMINI_VERTEXAI, use Vertex AI and the machine's credentials, not the key.
+    :param project: GEMINI_PROJECT, for Vertex AI.
+    :param location: GEMINI_LOCATION, for Vertex AI.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: Secret | None,
+        model: str,
+        base_url: str | None,
+        api_version: str,
+        timeout: float,
+        vertexai: bool = False,
+        project: str | None = None,
+        location: str | None = None,
+    ) -> None:
+        self._api_key = api_key
+        self._model = model
+        self._base_url = base_url
+        self._api_version = api_version
+        self._timeout = timeout
+        self._vertexai = vertexai
+        self._project, self._location = project, location
+        self._clean = cleaner(api_key.reveal() if api_key else None)
+        self._warned: set[str] = set()
+        self._lock = threading.Lock()
+        self._client: GeminiClient | None = None
+        self._client_pid = 0
+        _generators.add(self)
+
+    def check(self, request: GenerationRequest) -> None:
+        """Fail before anything is paid. Makes no network call.
+
+        A model that is not in the table of models passes with a warning, one for each.
+
+        :raises NotConfigured: GEMINI_API_KEY is missing; for Vertex AI, GEMINI_PROJECT or
+            GEMINI_LOCATION.
+        :raises InvalidRequest: there are more references than the model takes.
+        """
+        if self._vertexai:
+            for key, value in (
+                ("GEMINI_PROJECT", self._project),
+                ("GEMINI_LOCATION", self._location),
+            ):
+                if not value:
+                    raise NotConfigured(f"{key} is not set; GEMINI_VERTEXAI needs it.")
+        elif self._api_key is None:
+            raise NotConfigured(
+                "GEMINI_API_KEY is not set. Get a key at https://aistudio.google.com/apikey, or "
+                "set MEDIA_GENERATOR to 'placeholder' for pictures that are drawn offline."
+            )
+        model = self._find(request)
+        limit, count = model.max_references, len(request.references)
+        if limit is not None and count > limit:
+            raise InvalidRequest(
+                f"reference_images has {count} pictures; {model.name} takes at most {limit}."
+            )
+
+    def generate(self, request: GenerationRequest) -> GenerationAnswer:
+        """Make exactly one HTTP request.
+
+        :raises NotConfigured: as :meth:`check`, or Vertex AI without credentials.
+        :raises InvalidRequest: as :meth:`check`, or the SDK can't send the request.
+        :raises ContentBlocked: a rule of the provider stopped prompt or picture.
+        :raises NoImageReturned: an answer without a picture; the message is what it said.
+        :raises InvalidImage: a picture in base64 that can't be decoded.
+        :raises RateLimited: 429. ``retryable`` is False where the quota is none at all.
+        :raises ProviderUnavailable: 5xx but 504, or the request did not get through whole.
+        :raises ProviderRefused: any other 4xx, or a redirect.
+        :raises GenerationTimeout: no whole answer in time, or 504.
+        :raises OutcomeUnknown: the connection broke, or the answer can't be understood.
+        """
+        self.check(request)
+        outcome = self._outcome(request)
+        # Raised here, where no exception of the SDK is around to become its context.
+        if isinstance(outcome, MediaError):
+            raise outcome
+        return outcome
+
+    def reference_side(self, request: GenerationRequest) -> int:
+        """Longest useful side of a reference picture, in pixels."""
+        return self._find(request).reference_side
+
+    def close(self) -> None:
+        """Close idle connections. A later call opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.road.close()
+
+    def _find(self, request: GenerationRequest) -> ImageModel:
+        name = request.model or self._model
+        model = find_model(name)
+        if model is not None:
+            return model
+        if name not in self._warned:
+            self._warned.add(name)
+            logger.warning(
+                "%s is not in the table of models; it is asked as it is, for a common ratio and "
+                "its own default size.",
+                name,
+            )
+        return passed_through(name)
+
+    def _outcome(self, request: GenerationRequest) -> GenerationAnswer | MediaError:
+        model = self._find(request)
+        ratio = model.nearest_ratio(request.width, request.height)
+        step = model.step(ratio, request.width, request.height, request.quality)
+        exchange, failure = Exchange(time.monotonic() + self._timeout), None
+        try:
+            self._live_client().run(
+                exchange,
+                model=model.name,
+                prompt=request.prompt,
+                references=request.references,
+                ratio=ratio,
+                step=step,
+            )
+        except Exception as error:  # noqa: BLE001 (the SDK raises much, all of it with the key)
+            failure = None if exchange.started else self._unsent(error)
+        if failure is not None:
+            return failure
+        if exchange.fault:
+            return fault_error(exchange, model=model.name, timeout=self._timeout, clean=self._clean)
+        if not 200 <= exchange.status < 300:
+            return status_error(
+                exchange, model=model.name, vertex=self._vertexai, clean=self._clean
+            )
+        return self._answer(model.name, exchange)
+
+    def _answer(self, model: str, exchange: Exchange) -> GenerationAnswer | MediaError:
+        from .gemini_answer import read_answer
+
+        outcome = read_answer(exchange.body, model, self._clean)
+        if isinstance(outcome, MediaError):
+            return outcome
+        data, usage = outcome
+        return GenerationAnswer(data=data, model=model, usage=usage, cost_usd=cost_of(model, usage))
+
+    def _unsent(self, error: Exception) -> MediaError:
+        """What an exception becomes that came before the request was handed over."""
+        words = self._clean(f"{type(error).__name__}: {error}")
+        if type(error).__module__.startswith(("google.auth", "google.oauth2")):
+            from google.auth.exceptions import TransportError
+
+            if isinstance(error, TransportError):
+                return ProviderUnavailable(
+                    f"Google's credentials could not be fetched ({words}). Nothing was charged."
+                )
+            return NotConfigured(
+                f"GEMINI_VERTEXAI needs Google's application default credentials ({words})."
+            )
+        if self._client is None:
+            return NotConfigured(f"The Gemini client can't be made: {words}.")
+        return InvalidRequest(f"The SDK can't send the request: {words}.")
+
+    def _live_client(self) -> GeminiClient:
+        """The client of this process, made at its first call.
+
+        Connections made before a fork would give one process the other's answers.
+        """
+        with self._lock:
+            if self._client is None or self._client_pid != os.getpid():
+                from .gemini_client import GeminiClient
+
+                self._client = None
+                self._client = GeminiClient(
+                    api_key=None if self._vertexai or not self._api_key else self._api_key.reveal(),
+                    base_url=self._base_url,
+                    api_version=self._api_version,
+                    timeout=self._timeout,
+                    vertex=(self._project or "", self._location or "") if self._vertexai else None,
+                )
+                self._client_pid = os.getpid()
+            return self._client
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # another thread may have held it when the fork came
+        self._client = None
+
+
+_generators: weakref.WeakSet[GeminiGenerator] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for generator in list(_generators):
+        generator._after_fork()  # noqa: SLF001 (the same module)
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
