@@ -23,8 +23,8 @@ QUALITIES: dict[ImageFormat, dict[ImageQuality, int]] = {
 FULL_COLOR_FROM = 90
 """JPEG quality from which colours are stored at full resolution."""
 
-SAMPLE_BANDS, SAMPLE_ROWS = 4, 16
-"""Rows of a picture that PNG settings are tried on: 64 of 1,080, some 6 % of the work."""
+SAMPLE_BANDS, SAMPLE_ROWS = 4, 8
+"""Rows of a picture that PNG settings are tried on: 32 of 1,080, 3 % of the work a try."""
 
 FEW_COLORS = 1 / 8
 """A drawing shrinks to less than this part of its bytes; grain and photographs to over a third."""
@@ -70,20 +70,19 @@ def encode(
 def png_settings(image: Image.Image) -> dict[str, int]:
     """The settings of zlib that suit the picture, tried on a few of its rows.
 
-    Drawings with few colours pack best, and quickly, at the default level; grain is smallest at
-    level 1, photographs with runs only: both at a fifth of the default level's time.
+    Drawings pack best at level 4, and quickly; grain is smallest at level 1, photographs with runs
+    only. Pillow's default level takes up to five times as long and gains 2 % at most.
     """
     sample = _sample(image)
-    fast = {"compress_level": 1}
-    runs = {"compress_type": zlib.Z_RLE}
+    settings = ({"compress_level": 1}, {"compress_type": zlib.Z_RLE})
     sizes = []
-    for settings in (fast, runs):
+    for tried in settings:
         file = BytesIO()
-        sample.save(file, "PNG", **settings)
+        sample.save(file, "PNG", **tried)
         sizes.append(file.tell())
     if min(sizes) < sample.width * sample.height * len(sample.getbands()) * FEW_COLORS:
-        return {}
-    return fast if sizes[0] <= sizes[1] else runs
+        return {"compress_level": 4}
+    return settings[sizes.index(min(sizes))]
 
 
 def _sample(image: Image.Image) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from io import BytesIO
 
 from PIL import Image  # noqa: TID253 - this package is imported where it is first needed
@@ -30,6 +31,12 @@ SCALABLE = ("L", "LA", "RGB", "RGBA", "CMYK")
 
 DRAFT_GAP = 2
 """JPEG is decoded to at least so many times the size wanted: nearer, and Lanczos loses detail."""
+
+
+LARGE_PIXELS = 4_000_000
+"""From here on memory counts more than the time that bands cost (a tenth of the scaling)."""
+
+BAND_ROWS = 64
 
 
 def fitted(
@@ -73,8 +80,25 @@ def _scaled(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
     image = _scalable(image)
     if image.size == wanted:
         return image
-    box = crop_box(image.size, wanted)
-    return image.resize(wanted, Image.Resampling.LANCZOS, box=box)
+    left, top, right, bottom = crop_box(image.size, wanted)
+    if image.width * image.height < LARGE_PIXELS:
+        return image.resize(wanted, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
+    # The same arithmetic in bands: what lies between the two passes of a large picture (and the
+    # premultiplied copy of a transparent one) would add a third to the peak of memory.
+    scale = (bottom - top) / wanted[1]
+    reach = 3 * max(scale, 1) + 1  # of Lanczos, in source pixels
+    result = Image.new(image.mode, wanted)
+    for row in range(0, wanted[1], BAND_ROWS):
+        rows = min(BAND_ROWS, wanted[1] - row)
+        start, stop = top + row * scale, top + (row + rows) * scale
+        first, source = 0, image
+        if "A" in image.mode:  # resize() premultiplies all that it is given
+            first = max(0, math.floor(start - reach))
+            source = image.crop((0, first, image.width, min(image.height, math.ceil(stop + reach))))
+        box = (left, start - first, right, min(stop, image.height) - first)
+        band = source.resize((wanted[0], rows), Image.Resampling.LANCZOS, box=box)
+        result.paste(band, (0, row))
+    return result
 
 
 def crop_box(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, float, float, float]:
