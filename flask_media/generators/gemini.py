@@ -187,7 +187,7 @@ class GeminiGenerator(Generator):
 
     def _unsent(self, error: Exception) -> MediaError:
         """What an exception becomes that came before the request was handed over."""
-        words = self._clean(f"{type(error).__name__}: {error}")
+        words = self._clean(f"{type(error).__name__}: {error}").rstrip(".")
         if type(error).__module__.startswith(("google.auth", "google.oauth2")):
             from google.auth.exceptions import TransportError
 

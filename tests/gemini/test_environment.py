@@ -1,0 +1,218 @@
+"""Environment variables, Vertex AI, forks, and faults of the SDK itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import google.auth
+import google.auth.exceptions
+import google.oauth2.credentials
+import pytest
+
+from flask_media.config import Secret
+from flask_media.emulator import GeminiEmulator
+from flask_media.errors import InvalidRequest
+from flask_media.errors import NotConfigured
+from flask_media.errors import ProviderRefused
+from flask_media.errors import ProviderUnavailable
+from flask_media.generators.gemini import GeminiGenerator
+
+from .conftest import KEY
+from .conftest import MakeGenerator
+from .support import ask
+from .support import assert_clean
+
+HOSTILE = {
+    "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9/hostile",
+    "GOOGLE_VERTEX_BASE_URL": "http://127.0.0.1:9/hostile",
+    "GOOGLE_GENAI_USE_VERTEXAI": "true",
+    "GOOGLE_GENAI_USE_ENTERPRISE": "true",
+    "GOOGLE_GENAI_API_VERSION": "v9hostile",
+    "GOOGLE_GENAI_CLIENT_MODE": "replay",
+    "GOOGLE_GENAI_REPLAYS_DIRECTORY": "/nowhere",
+    "GOOGLE_GENAI_REPLAY_ID": "hostile",
+    "GOOGLE_API_KEY": "hostile-key",
+    "GEMINI_API_KEY": "hostile-key-2",
+    "GOOGLE_CLOUD_PROJECT": "hostile-project",
+    "GOOGLE_CLOUD_LOCATION": "hostile-location",
+}
+
+
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every variable of the SDK says something else."""
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Application default credentials that need no fetching."""
+    token = google.oauth2.credentials.Credentials("vertex-token")  # type: ignore[no-untyped-call]
+    monkeypatch.setattr(google.auth, "default", lambda **_: (token, "default-project"))
+
+
+VERTEX: dict[str, Any] = {
+    "api_key": None,
+    "vertexai": True,
+    "project": "our-project",
+    "location": "europe-west4",
+}
+
+
+@pytest.mark.usefixtures("hostile")
+def test_environment_changes_nothing(emulator: GeminiEmulator, make: MakeGenerator) -> None:
+    """No variable of the SDK takes the place of a config key."""
+    assert make(emulator.url).generate(ask()).data
+    sent = emulator.requests[0]
+    assert sent.path == "/v1/models/gemini-nano-banana-2.1:generateContent"
+    assert sent.headers["x-goog-api-key"] == KEY
+    assert not any("hostile" in value for value in sent.headers.values())
+
+
+@pytest.mark.usefixtures("hostile", "credentials")
+def test_environment_changes_nothing_on_vertex(
+    emulator: GeminiEmulator, make: MakeGenerator
+) -> None:
+    """On Vertex AI project, location and version are the config's, and no key goes along."""
+    generator = make(emulator.url, **VERTEX | {"api_key": Secret(KEY), "api_version": "v1beta1"})
+    assert generator.generate(ask()).data
+    sent = emulator.requests[0]
+    assert sent.path == (
+        "/v1beta1/projects/our-project/locations/europe-west4/publishers/google/models/"
+        "gemini-nano-banana-2.1:generateContent"
+    )
+    assert sent.headers["authorization"] == "Bearer vertex-token"
+    assert "x-goog-api-key" not in sent.headers
+
+
+@pytest.mark.parametrize(("missing", "key"), [("project", "PROJECT"), ("location", "LOCATION")])
+def test_vertex_needs(make: MakeGenerator, missing: str, key: str) -> None:
+    """Vertex AI without a project or a location is refused by the config key's name."""
+    with pytest.raises(NotConfigured, match=f"GEMINI_{key}"):
+        make(None, **VERTEX | {missing: None}).check(ask())
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("global", "https://aiplatform.googleapis.com"),
+        ("eu", "https://aiplatform.eu.rep.googleapis.com"),
+        ("europe-west4", "https://europe-west4-aiplatform.googleapis.com"),
+    ],
+)
+def test_vertex_hosts(location: str, host: str) -> None:
+    """Each kind of location has its host."""
+    from flask_media.generators.gemini_client import vertex_url
+
+    assert vertex_url(location) == host
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(("mode", "key"), [("404", "GEMINI_LOCATION"), ("403", "credentials")])
+def test_vertex_advice(emulator: GeminiEmulator, make: MakeGenerator, mode: str, key: str) -> None:
+    """A refusal by Vertex AI names what there is to check there."""
+    with pytest.raises(ProviderRefused, match=key):
+        make(emulator.url, **VERTEX).generate(ask(model=f"stub-{mode}"))
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (google.auth.exceptions.DefaultCredentialsError, NotConfigured),
+        (google.auth.exceptions.TransportError, ProviderUnavailable),
+    ],
+)
+def test_vertex_without_credentials(
+    emulator: GeminiEmulator,
+    make: MakeGenerator,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: type[Exception],
+    expected: type[Exception],
+) -> None:
+    """Missing credentials are a matter of config, unfetchable ones of the network."""
+
+    def default(**_: object) -> object:
+        raise raised("no credentials here")
+
+    monkeypatch.setattr(google.auth, "default", default)
+    with pytest.raises(expected) as caught:
+        make(emulator.url, **VERTEX).generate(ask())
+    assert caught.value.__context__ is None
+    assert emulator.calls == 0
+
+
+def test_http_library_that_is_not_there(
+    emulator: GeminiEmulator, make: MakeGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that can't be made says why and holds nothing."""
+    monkeypatch.setitem(os.environ, "GOOGLE_GENAI_HTTP_CLIENT", "httpx")
+    monkeypatch.setattr("google.genai._api_client.httpx", None)
+    with pytest.raises(NotConfigured, match="GOOGLE_GENAI_HTTP_CLIENT") as caught:
+        make(emulator.url).generate(ask())
+    assert_clean(caught.value)
+
+
+def test_request_that_the_sdk_refuses(emulator: GeminiEmulator, generator: GeminiGenerator) -> None:
+    """What the SDK won't send is an invalid request, with no exception of the SDK around it."""
+    with pytest.raises(InvalidRequest, match="can't send") as caught:
+        generator.generate(ask("x", model="gemini/../x?y=z"))
+    assert emulator.calls == 0
+    assert_clean(caught.value)
+
+
+FORKING = """
+import os, sys, zlib
+from concurrent.futures import ThreadPoolExecutor
+from flask_media.config import Secret
+from flask_media.emulator.pictures import make_picture
+from flask_media.generators.gemini import GeminiGenerator
+from flask_media.types import GenerationRequest
+
+generator = GeminiGenerator(api_key=Secret("k"), model="gemini-nano-banana-2.1",
+                            base_url=sys.argv[1], api_version="v1", timeout=30.0)
+
+def right(prompt):
+    data = generator.generate(GenerationRequest(prompt=prompt, width=64, height=64)).data
+    return data == make_picture("image/png", 16, 16, 0, zlib.crc32(prompt.encode()))
+
+assert right("warm up")
+if sys.argv[2] == "locked":
+    generator._lock.acquire()  # as if another thread were inside when the fork came
+children = []
+for child in range(4):
+    pid = os.fork()
+    if pid == 0:
+        with ThreadPoolExecutor(4) as pool:
+            good = all(pool.map(right, [f"child {child} call {call}" for call in range(20)]))
+        os._exit(0 if good else 1)
+    children.append(pid)
+codes = [os.waitpid(pid, 0)[1] for pid in children]
+if sys.argv[2] == "locked":
+    generator._lock.release()
+assert codes == [0, 0, 0, 0], codes
+assert right("the parent again")
+"""
+
+
+@pytest.mark.parametrize("state", ["free", "locked"])
+def test_fork_after_use(state: str) -> None:
+    """Children forked after a call each get the answers to their own requests."""
+    with GeminiEmulator(width=16, height=16, vary=True) as emulator:
+        command = [sys.executable, "-W", "error", "-c", FORKING, emulator.url, state]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert run.returncode == 0, run.stderr
+        assert emulator.calls == 82
+
+
+def test_client_of_another_process_is_not_used(
+    emulator: GeminiEmulator, generator: GeminiGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process id that changed without Python's fork hooks makes a new client all the same."""
+    generator.generate(ask())
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    generator.generate(ask())
+    assert emulator.connections == 2
