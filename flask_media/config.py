@@ -102,7 +102,7 @@ def _without_credentials(url: str) -> str:
 
 
 def _base_url(value: Any) -> str:
-    if isinstance(value, str) and re.fullmatch(r"/(?!/)[\w.~%/\-]*", value):
+    if isinstance(value, str) and re.fullmatch(r"/(?!/)[\w.~%/\-]*", value, re.ASCII):
         return value.rstrip("/")
     try:
         return _url(value)
