@@ -1,0 +1,162 @@
+"""A model is asked again only where nothing was charged, as often and as late as agreed."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+
+import pytest
+import stamina
+
+from flask_media import errors
+from flask_media.attempts import LONGEST_WAIT
+from flask_media.attempts import ask
+from flask_media.errors import MediaError
+from flask_media.errors import ProviderUnavailable
+from flask_media.errors import RateLimited
+
+
+class Model:
+    """Raises the faults in turn, then answers."""
+
+    def __init__(self, *faults: BaseException) -> None:
+        self.faults = list(faults)
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.faults:
+            raise self.faults.pop(0)
+        return "picture"
+
+
+@pytest.fixture
+def no_waits() -> Iterator[None]:
+    """Stamina's own test mode: as many attempts as asked for, without the waits."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+def _soon(cls: type[RateLimited | ProviderUnavailable] = RateLimited) -> MediaError:
+    return cls("later", retry_after=0.001)
+
+
+def test_the_first_answer() -> None:
+    """An answer at once is one call, and nothing is logged."""
+    model = Model()
+    assert ask(model, max_attempts=3, job_id="7f") == ("picture", 1)
+    assert model.calls == 1
+
+
+@pytest.mark.parametrize("cls", [RateLimited, ProviderUnavailable])
+def test_refusals_that_pass(cls: type[RateLimited | ProviderUnavailable]) -> None:
+    """After refusals that cost nothing the model is asked again, and the calls are counted."""
+    model = Model(_soon(cls), _soon(cls))
+    assert ask(model, max_attempts=3, job_id="7f") == ("picture", 3)
+    assert model.calls == 3
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_bounded(attempts: int) -> None:
+    """No more calls are made than allowed, and the last refusal is the error."""
+    faults = [_soon() for _ in range(attempts + 3)]
+    model = Model(*faults)
+    with pytest.raises(RateLimited) as caught:
+        ask(model, max_attempts=attempts, job_id="7f")
+    assert caught.value is faults[attempts - 1]
+    assert model.calls == attempts
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ContentBlocked("x"),
+        errors.NoImageReturned("x"),
+        errors.ProviderRefused("x", status=400),
+        errors.ProviderRefused("x", status=403, retry_after=0.001),
+        errors.OutcomeUnknown("x"),
+        errors.GenerationTimeout("x", retry_after=0.001),
+        errors.InvalidImage("x"),
+        errors.NotConfigured("x"),
+        errors.InvalidRequest("x"),
+        RateLimited("x", retryable=False),
+        ProviderUnavailable("x", retryable=False, retry_after=0.001),
+        ValueError("a fault of ours"),
+        KeyboardInterrupt(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.usefixtures("no_waits")
+def test_not_asked_again(error: BaseException) -> None:
+    """What may have been charged, and what asking again can't change, is asked once."""
+    model = Model(error)
+    with pytest.raises(type(error)) as caught:
+        ask(model, max_attempts=5, job_id="7f")
+    assert caught.value is error
+    assert model.calls == 1
+
+
+def test_a_quota_of_the_day() -> None:
+    """A quota that only the next day brings back is not asked for again, whatever it says."""
+    error = RateLimited("quota", retry_after=0.001)
+    error.daily = True
+    model = Model(error)
+    with pytest.raises(RateLimited):
+        ask(model, max_attempts=5, job_id="7f")
+    assert model.calls == 1
+
+
+def test_a_cut_call_ends_the_asking() -> None:
+    """After a refusal, a call that was cut off is the end: no third call."""
+    model = Model(_soon(), errors.OutcomeUnknown("cut"), _soon())
+    with pytest.raises(errors.OutcomeUnknown):
+        ask(model, max_attempts=5, job_id="7f")
+    assert model.calls == 2
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2])
+def test_the_providers_wait_is_kept(seconds: float) -> None:
+    """The wait that the provider asks for is waited, no less and not much more."""
+    started = time.monotonic()
+    ask(Model(RateLimited("later", retry_after=seconds)), max_attempts=2, job_id="7f")
+    assert seconds <= time.monotonic() - started < seconds + 0.25
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_the_longest_wait() -> None:
+    """A wait of the limit is waited; for a longer one there is no call, and the error says it."""
+    assert ask(
+        Model(RateLimited("later", retry_after=LONGEST_WAIT)), max_attempts=2, job_id="7f"
+    ) == ("picture", 2)
+    model = Model(RateLimited("later", retry_after=LONGEST_WAIT + 0.1))
+    with pytest.raises(RateLimited) as caught:
+        ask(model, max_attempts=2, job_id="7f")
+    assert caught.value.retry_after == LONGEST_WAIT + 0.1
+    assert model.calls == 1
+
+
+def test_waits_of_our_own() -> None:
+    """Where the provider does not say, the second call comes after half a second to one."""
+    started = time.monotonic()
+    ask(Model(ProviderUnavailable("down")), max_attempts=2, job_id="7f")
+    assert 0.5 <= time.monotonic() - started < 1.3
+
+
+def test_the_log_tells_the_story(caplog: pytest.LogCaptureFixture) -> None:
+    """Each refused call is one line at INFO with the job, the number and the error's name."""
+    caplog.set_level(logging.INFO, "flask_media")
+    key = "AIza-hunter2"
+    ask(
+        Model(
+            RateLimited(f"no: {key}", retry_after=0.001),
+            ProviderUnavailable("down", retry_after=0.001),
+        ),
+        max_attempts=4,
+        job_id="7f",
+    )
+    ours = [r for r in caplog.records if r.name.startswith("flask_media")]
+    assert [(r.levelno, r.getMessage()) for r in ours] == [
+        (logging.INFO, "Job 7f: call 1 of at most 4 failed: RateLimited"),
+        (logging.INFO, "Job 7f: call 2 of at most 4 failed: ProviderUnavailable"),
+    ]
