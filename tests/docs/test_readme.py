@@ -1,0 +1,95 @@
+"""What README says is so: its commands, its table, its links."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from importlib import util
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import flask_media
+from flask_media import emulator
+from flask_media import signals
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def _commands(mark: str) -> list[str]:
+    found = re.search(rf"^<!-- {mark} -->\n```sh\n(.+?)\n```$", README, re.MULTILINE | re.DOTALL)
+    assert found, f"README has no block marked {mark}"
+    return found[1].splitlines()
+
+
+def test_the_first_command_gives_a_picture(tmp_path: Path) -> None:
+    """The marked command draws a picture and prints where it is."""
+    install, draw = _commands("try")
+    assert install == "pip install uv"
+    start = "uv run --group example flask "
+    assert draw.startswith(start)
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("FLASK_")
+    }
+    environment |= {
+        "FLASK_MEDIA_FOLDER": str(tmp_path),
+        "FLASK_SQLALCHEMY_ENGINES__default": "sqlite://",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", *shlex.split(draw.removeprefix(start))],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"^Picture:\s+(.+)$", done.stdout, re.MULTILINE)
+    assert found, done.stdout
+    with Image.open(found[1]) as picture:
+        picture.load()
+    assert "placeholder" in done.stdout
+
+
+def test_the_second_command_runs_the_tests() -> None:
+    """The marked command is the one that runs all tests."""
+    assert _commands("test") == ["pip install uv", "uv run --group test pytest"]
+    assert README.index("<!-- try -->") < README.index("<!-- test -->")
+
+
+def test_the_config_table_is_the_codes() -> None:
+    """README's table has every key with the default and meaning that the code gives it."""
+    spec = util.spec_from_file_location("config_keys", ROOT / "docs" / "_ext" / "config_keys.py")
+    assert spec
+    assert spec.loader
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    table = module.markdown_table()
+    assert table in README, "run docs/_ext/config_keys.py and put what it prints into README.md"
+
+
+def test_every_link_leads_somewhere() -> None:
+    """README's links and pictures are files of the project."""
+    targets = re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", README)
+    assert targets
+    for target in targets:
+        assert (ROOT / "".join(target)).is_file(), target
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *flask_media.__all__,
+        *emulator.__all__,
+        *(name for name in vars(signals) if name.startswith(("generation_", "upload_"))),
+    ],
+)
+def test_everything_public_is_in_the_reference(name: str) -> None:
+    """The API reference has an entry for each public name."""
+    reference = (ROOT / "docs" / "api.rst").read_text()
+    assert re.search(rf"^\.\. \w+:: (?:[\w.]+\.)?{name}$", reference, re.MULTILINE)
