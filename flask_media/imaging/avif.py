@@ -139,13 +139,18 @@ def _locations(data: bytes, start: int, origin: int) -> Iterator[tuple[int, list
             raise cut_off(ImageFormat.AVIF)
         return int.from_bytes(data[position - width : position])
 
-    for _ in range(min(number(2 if version < 2 else 4), MAX_PARTS)):
+    left = MAX_PARTS
+    for _ in range(number(2 if version < 2 else 4)):
         item = number(2 if version < 2 else 4)
         method = number(2) & 15 if version else 0
         number(2)
         base = number(base_width) + (origin if method == 1 else 0)
         spans = []
-        for _ in range(number(2)):
+        count = number(2)
+        left -= 1 + count
+        if left < 0:
+            raise _damage(f"it has over {MAX_PARTS:,} parts")
+        for _ in range(count):
             number(index_width)
             offset = base + number(offset_width)
             spans.append((offset, number(length_width) or len(data) - offset))
@@ -173,6 +178,7 @@ def _sequence_sizes(stream: bytes) -> Iterator[tuple[int, int]]:
         if header >> 3 & 15 == 1:
             yield _sequence_size(stream[position : position + min(size, 64)])
         position += size
+    raise _damage(f"it has over {MAX_PARTS:,} parts")
 
 
 def _sequence_size(header: bytes) -> tuple[int, int]:

@@ -113,7 +113,7 @@ def _scalable(image: Image.Image) -> Image.Image:
     """The same picture in a mode that can be scaled; no copy where it is in one."""
     if image.mode.startswith("I"):
         # 16-bit greys: Pillow's own conversion cuts them off at 255.
-        return image.point([value >> 8 for value in range(65536)], "L")
+        return image.point(lambda value: value / 256).convert("L")
     if image.has_transparency_data and image.mode not in SCALABLE[1::2]:
         return image.convert("RGBA")
     if image.mode in SCALABLE:

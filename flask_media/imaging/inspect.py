@@ -99,12 +99,10 @@ def open_image(data: bytes, shell: Shell) -> Image.Image:
 
     Pillow sees no metadata that it would parse for nothing (and warn about).
 
-    :raises InvalidImage: Pillow refuses it, or sees another size or more frames than the walk.
+    :raises InvalidImage: Pillow refuses it, or sees a larger size than the walk.
     """
     stream = BytesIO(shell.decodable(data))
     image = guarded(shell.format, Image.open, stream, formats=(shell.format.name,))
-    if getattr(image, "n_frames", 1) != 1:
-        raise animated(shell.format)
     check_pixels(shell.format, *image.size)
     return image
 

@@ -118,9 +118,14 @@ def plain(image: Image.Image, file_format: ImageFormat) -> bytes:
     return file.getvalue()
 
 
+def ours(image: Image.Image, file_format: ImageFormat) -> bytes:
+    """Ours, without the mark of generated media (0.6 kB), which the plain ones lack too."""
+    return encode(image, file_format, generated=False)
+
+
 def measure(image: Image.Image, file_format: ImageFormat, rounds: int) -> tuple[Figures, Figures]:
     """The plain settings' figures and ours; CPU is the least of interleaved rounds."""
-    encoders: list[Callable[[Image.Image, ImageFormat], bytes]] = [plain, encode]
+    encoders: list[Callable[[Image.Image, ImageFormat], bytes]] = [plain, ours]
     best = [math.inf, math.inf]
     files = [b"", b""]
     for _ in range(rounds):
@@ -147,21 +152,21 @@ def likeness(image: Image.Image, file: bytes, file_format: ImageFormat) -> float
 
 def compare(*, quick: bool) -> bool:
     """Print the table; whether ours are no worse. Quick is one round, with room for its noise."""
-    pictures, rounds, bound = sources(), 1 if quick else 5, 1.05 if quick else 1.0
+    pictures, rounds, bound = sources(), 1 if quick else 7, 1.05 if quick else 1.0
     print(f"Pillow {PIL.__version__}; CPU ms, kB, SSIM: plain settings -> ours (ratio)")
     ratios = []
     alike = True
     for file_format in ImageFormat:
         for name, image in pictures.items():
-            theirs, ours = measure(image, file_format, rounds)
-            cpu, size = ours.cpu / theirs.cpu, ours.size / theirs.size
+            theirs, own = measure(image, file_format, rounds)
+            cpu, size = own.cpu / theirs.cpu, own.size / theirs.size
             ratios.append(math.log(cpu * size) / 2)
-            alike &= ours.likeness > theirs.likeness - 0.001
+            alike &= own.likeness > theirs.likeness - 0.001
             print(
                 f"{file_format.name:4} {name:8} "
-                f"{theirs.cpu:6.0f} -> {ours.cpu:6.0f} ms ({cpu:4.2f})  "
-                f"{theirs.size:6.0f} -> {ours.size:6.0f} kB ({size:4.2f})  "
-                f"{theirs.likeness:.3f} -> {ours.likeness:.3f}  ratio {math.sqrt(cpu * size):4.2f}",
+                f"{theirs.cpu:6.0f} -> {own.cpu:6.0f} ms ({cpu:4.2f})  "
+                f"{theirs.size:6.0f} -> {own.size:6.0f} kB ({size:4.2f})  "
+                f"{theirs.likeness:.3f} -> {own.likeness:.3f}  ratio {math.sqrt(cpu * size):4.2f}",
                 flush=True,
             )
     mean = math.exp(sum(ratios) / len(ratios))
