@@ -1,0 +1,124 @@
+"""The public names as a user writes them; mypy in strict mode is the test."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import assert_type
+
+from flask import Blueprint
+from flask import Flask
+from flask import Request
+
+from flask_media import ContentBlocked
+from flask_media import FlaskMedia
+from flask_media import GeneratedImage
+from flask_media import ImageFormat
+from flask_media import ImageGenerationConfig
+from flask_media import ImageQuality
+from flask_media import ImageSize
+from flask_media import ImageTheme
+from flask_media import MediaError
+from flask_media import MediaResult
+from flask_media import MediaService
+from flask_media import ObjectStat
+from flask_media import RateLimited
+from flask_media import StorageProvider
+from flask_media import Usage
+from flask_media import current_media
+from flask_media import get_image_generation_service
+from flask_media import signals
+
+media = FlaskMedia()
+
+
+def create_app() -> Flask:
+    """The factory of an app."""
+    app = Flask(__name__)
+    app.config.from_prefixed_env()
+    media.init_app(app)
+    assert_type(media.create_blueprint(authorize=who), Blueprint)
+    app.register_blueprint(media.create_blueprint(authorize=lambda _: "ann", name="pictures"))
+    FlaskMedia(app)
+    return app
+
+
+def who(request: Request) -> str | None:
+    """Who asks."""
+    return request.headers.get("X-User")
+
+
+def generate() -> str:
+    """Every way to make and read a picture."""
+    config = ImageGenerationConfig(
+        size=ImageSize.BANNER,
+        quality=ImageQuality.HIGH,
+        theme=ImageTheme.ILLUSTRATION,
+        brand_colors=["#0066CC", "#00AA66"],
+        style_notes="soft light",
+        negative="people",
+        format=ImageFormat.WEBP,
+        compression=80,
+        enhance_prompt=True,
+        model="gemini-3-pro-image",
+    )
+    ImageGenerationConfig(size=(640, 480), brand_colors=("navy",))
+    assert_type(ImageGenerationConfig.from_dict({"size": "banner"}), ImageGenerationConfig)
+    result = current_media.generate_and_upload(
+        prompt="Sea house",
+        object_key="goals/7/sea_house.webp",
+        metadata={"goal_id": 7, "user_id": None, "goal_name": "Être libre"},
+        config=config,
+        reference_images=[b"...", "goals/6/house.png"],
+    )
+    assert_type(result, MediaResult)
+    assert_type(result.url, str)
+    assert_type(result.prompt, str | None)
+    assert_type(result.cost_usd, Decimal | None)
+    assert_type(result.usage, Usage | None)
+    assert_type(MediaResult.from_dict(result.to_dict()), MediaResult)
+    image = current_media.generate("Sea house", config)
+    assert_type(image, GeneratedImage)
+    assert_type(image.data, bytes)
+    assert_type(current_media.upload(image.data, "a.webp", {"a": 1}), MediaResult)
+    assert_type(current_media.stat("a.webp"), ObjectStat)
+    assert_type(current_media.exists("a.webp"), bool)
+    with current_media.open("a.webp") as file:
+        assert_type(file.read(), bytes)
+    current_media.delete("a.webp")
+    assert_type(current_media.url("a.webp"), str)
+    return f"{result['url']} {dict(result)}"
+
+
+def set_up() -> None:
+    """The calls of the migration guide."""
+    service = get_image_generation_service()
+    assert_type(service, MediaService)
+    service.configure_gemini("AIza")
+    service.configure_storage(
+        provider=StorageProvider.DIGITALOCEAN_SPACES,
+        region="fra1",
+        bucket="pictures",
+        access_key="key",
+        secret_key="secret",
+    )
+    service.configure_storage(StorageProvider.FILESYSTEM)
+
+
+def handle() -> tuple[bool, float | None, str | None]:
+    """The errors with what they carry."""
+    try:
+        generate()
+    except RateLimited as error:
+        return error.retryable, error.retry_after, error.job_id
+    except ContentBlocked as error:
+        assert_type(error.usage, Usage | None)
+        return error.retryable, None, error.reason
+    except MediaError as error:
+        return error.retryable, None, error.message
+    return False, None, None
+
+
+@signals.upload_finished.connect
+def stored(sender: Flask, *, job_id: str, result: MediaResult, **others: object) -> None:
+    """A receiver with the types that it is called with."""
+    sender.logger.info("%s: %s", job_id, result.url)
