@@ -36,7 +36,7 @@ def make_blueprint(*, authorize: Authorize, name: str) -> Blueprint:
         )
     blueprint = Blueprint(name, __name__)
 
-    @blueprint.get("/files/<path:key>")
+    @blueprint.get("/files/<path:key>", merge_slashes=False)
     def files(key: str) -> Response:
         if not authorize(request):
             abort(403)
