@@ -65,4 +65,4 @@ def ask(call: Callable[[], T], *, max_attempts: int, job_id: str) -> tuple[T, in
                     type(error).__name__,
                 )
                 raise
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    raise AssertionError("the last attempt returns or raises")  # pragma: no cover
