@@ -55,8 +55,8 @@ def inspect(data: bytes, *, decode: bool = False) -> Picture:
     - PNG (1 ms): every chunk is as its writer wrote it (CRC), none is missing, and there is
       picture data enough that it can be whole. That it unpacks to all its pixels only a full
       decode (30 ms) proves: ask for it with ``decode`` where the sender is not trusted.
-    - JPEG (5 ms), WebP, AVIF: the decoder reads all of it. JPEG has no checksum: changed bytes
-      that still read as a picture can't be noticed.
+    - JPEG (5 ms), WebP and AVIF (50 ms): the decoder reads all of it. None of them has a
+      checksum: changed bytes that still read as a picture can't be noticed.
 
     Animations are refused. The size is taken from the header and checked against
     :data:`MAX_PIXELS` (AVIF: :data:`MAX_AVIF_PIXELS`) before any decoder sees the bytes.
