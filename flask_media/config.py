@@ -273,8 +273,7 @@ class MediaConfig:
         """
         fields = {field.name: field for field in dataclasses.fields(self)}
         checked: dict[str, Any] = {
-            name: None if value is None else _checked(fields[name], value)
-            for name, value in values.items()
+            name: _checked(fields[name], value) for name, value in values.items()
         }
         return dataclasses.replace(self, **checked)
 

@@ -150,11 +150,17 @@ class ProviderError(AnswerError):
 
 
 class RateLimited(ProviderError):
-    """The provider's rate or quota is used up (429). Nothing was charged."""
+    """The provider's rate or quota is used up (429). Nothing was charged.
+
+    :param daily: whether it is a quota of the day, which no short wait brings back.
+    """
 
     retryable = True
-    daily: bool = False
-    """Whether it is a quota of the day, which no short wait brings back."""
+
+    def __init__(self, message: str = "", *, daily: bool = False, **values: Any) -> None:
+        super().__init__(message, **values)
+        self.daily = daily
+        """Whether it is a quota of the day."""
 
 
 class ProviderUnavailable(ProviderError):
@@ -177,8 +183,11 @@ class GenerationTimeout(OutcomeUnknown):
     """No answer within GEMINI_TIMEOUT, or the provider's own deadline passed (504)."""
 
 
-class InvalidImage(MediaError):
-    """The bytes are no picture of an allowed format, or a damaged or too large one."""
+class InvalidImage(AnswerError):
+    """The bytes are no picture of an allowed format, or a damaged or too large one.
+
+    ``usage`` and ``model`` are set where the bytes came from a model, which was paid for them.
+    """
 
 
 class UploadFailed(MediaError):

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import re
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import Self
 from typing import TypeVar
@@ -125,7 +126,7 @@ class ImageGenerationConfig:
     """What to spend: the model's size step and the encoder's settings."""
     theme: ImageTheme = ImageTheme.PROFESSIONAL
     """The look that the enhanced prompt asks for."""
-    brand_colors: tuple[str, ...] = ()
+    brand_colors: Sequence[str] = ()
     """Colours to use: ``#RGB``, ``#RRGGBB`` or a CSS name (``navy``); 12 at most."""
     style_notes: str | None = None
     """More about the look, in your own words; 2,000 characters at most."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import signals
 from .attempts import ask
+from .errors import InvalidImage
 from .errors import MediaError
 from .errors import UploadFailed
 from .types import GeneratedImage
@@ -182,14 +183,18 @@ def _rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
 
     config = job.config
     width, height = config.pixels
-    picture = imaging.render(
-        imaging.inspect(answer.data),
-        width=width,
-        height=height,
-        format=job.format,
-        quality=config.quality,
-        compression=config.compression,
-    )
+    try:
+        picture = imaging.render(
+            imaging.inspect(answer.data),
+            width=width,
+            height=height,
+            format=job.format,
+            quality=config.quality,
+            compression=config.compression,
+        )
+    except InvalidImage as error:
+        error.model, error.usage = answer.model, answer.usage
+        raise
     return finished(
         picture,
         model=answer.model,

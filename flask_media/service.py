@@ -227,12 +227,12 @@ class MediaService:
             return self._storage
 
     def configure_gemini(self, api_key: str) -> None:
-        """Use Gemini with this key from now on, as GEMINI_API_KEY does.
+        """Ask Gemini with this key from now on, as GEMINI_API_KEY does.
 
         :param api_key: key of the Gemini API.
         :raises InvalidConfig: it can't be a key.
         """
-        self._reconfigure(gemini_api_key=api_key, generator="gemini")
+        self._reconfigure(gemini_api_key=api_key)
 
     def configure_storage(
         self,
@@ -244,9 +244,10 @@ class MediaService:
         *,
         endpoint_url: str | None = None,
         cdn_url: str | None = None,
-        folder: str | Path | None = None,
     ) -> None:
         """Keep pictures there from now on, as the SPACES_* keys and MEDIA_STORAGE do.
+
+        What is not given stays as it is configured.
 
         :param provider: a :class:`StorageProvider` or its value.
         :param region: the bucket's region, as ``fra1``.
@@ -255,11 +256,10 @@ class MediaService:
         :param secret_key: its secret key.
         :param endpoint_url: where the provider has no endpoint of its own, as MinIO.
         :param cdn_url: base of public URLs.
-        :param folder: root of the filesystem storage.
         :raises InvalidConfig: a value is wrong; names the config key.
         """
         if provider in (StorageProvider.FILESYSTEM, StorageProvider.MEMORY):
-            self._reconfigure(storage=str(provider), folder=folder)
+            self._reconfigure(storage=str(provider))
             return
         self._reconfigure(
             storage="spaces",
@@ -279,9 +279,9 @@ class MediaService:
         )
 
     def _reconfigure(self, **values: Any) -> None:
-        config = self._config.replace(**values)
+        given = {name: value for name, value in values.items() if value is not None}
         with self._lock:
-            self._config = config
+            self._config = self._config.replace(**given)
             self._generator = self._storage = None
 
     # Everything that is checked before anything is paid

@@ -91,8 +91,14 @@ def moto() -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """SeaweedFS: a real store that checks signatures."""
+    with running_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
+    """SeaweedFS with its data in the folder, for tests and benchmarks."""
     weed = _program("weed")
-    folder = tmp_path_factory.mktemp("seaweedfs")
     ports = _free_ports(9)
     server = S3Server(endpoint_url=f"http://127.0.0.1:{ports[0]}")
     rights = ["Admin", "Read", "Write", "List", "Tagging"]

@@ -73,10 +73,15 @@ class _Counts(_Model):
     candidatesTokensDetails: list[_Tokens] | None = None  # noqa: N815
 
 
-class _Answer(_Model):
+class _Bill(_Model):
+    """What an answer says of its cost, readable when the rest is not."""
+
+    usageMetadata: _Counts | None = None  # noqa: N815
+
+
+class _Answer(_Bill):
     candidates: list[_Candidate] | None = None
     promptFeedback: _Feedback | None = None  # noqa: N815
-    usageMetadata: _Counts | None = None  # noqa: N815
 
 
 def read_answer(body: bytes, model: str, clean: Cleaner) -> tuple[bytes, Usage | None] | MediaError:
@@ -89,16 +94,20 @@ def read_answer(body: bytes, model: str, clean: Cleaner) -> tuple[bytes, Usage |
     try:
         answer = _Answer.model_validate_json(body)
     except pydantic.ValidationError as error:
-        return _unreadable(error, model)
+        return _unreadable(error, body, model)
     usage = _usage(answer.usageMetadata)
     data = _picture(answer)
     return _refusal(answer, usage, model, clean) if data is None else (data, usage)
 
 
-def _unreadable(error: pydantic.ValidationError, model: str) -> MediaError:
+def _unreadable(error: pydantic.ValidationError, body: bytes, model: str) -> MediaError:
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]["type"]
     if fault == "bytes_invalid_encoding":
-        return InvalidImage(f"{model} sent a picture whose base64 can't be decoded.")
+        return InvalidImage(
+            f"{model} sent a picture whose base64 can't be decoded.",
+            usage=_usage(_Bill.model_validate_json(body).usageMetadata),
+            model=model,
+        )
     return OutcomeUnknown(
         f"{model} sent an answer that is cut or not the API's JSON ({fault}). The call may have "
         "been charged. If it happens again, check GEMINI_BASE_URL.",

@@ -132,14 +132,16 @@ def _rate_limited(
     )
     hardest = violations[0] if violations else {}
     quota = clean(_quota_id(hardest))
+    daily = "perday" in quota.lower()
     if hardest.get("quotaValue") == "0":
         lead = f"This key's plan has no quota for {model} ({quota}); waiting changes nothing."
-    elif "perday" in quota.lower():
+    elif daily:
         lead = f"The quota of {model} for the day is used up ({quota})."
     else:
         lead = f"The rate limit of {model} is reached" + (f" ({quota})." if quota else ".")
     return RateLimited(
         f"{lead}{said}",
+        daily=daily,
         status=429,
         retry_after=_retry_after(exchange, error),
         reason=quota or clean(_text(error.get("status"))) or None,
