@@ -29,6 +29,7 @@ from ..types import ObjectStat
 from .base import Storage
 from .providers import PROVIDERS
 from .s3_client import OWN_METADATA
+from .s3_client import ca_bundle
 from .s3_client import make_client
 from .s3_errors import Failure
 from .s3_errors import Place
@@ -115,16 +116,21 @@ class S3Storage(Storage):
     @property
     def location(self) -> str:
         """``s3://bucket@endpoint-host``."""
-        host = urlsplit(self._endpoint).netloc if self._endpoint else self._provider.name
+        host = (
+            urlsplit(self._endpoint).netloc
+            if self._endpoint
+            else self._provider.name.replace(" ", "-")
+        )
         return f"s3://{self._bucket}@{host}"
 
     def check_ready(self) -> None:
         """See :meth:`Storage.check_ready`.
 
         :raises NotConfigured: names each of SPACES_BUCKET, SPACES_KEY, SPACES_SECRET, SPACES_REGION
-            and SPACES_ENDPOINT_URL that is missing.
+            and SPACES_ENDPOINT_URL that is missing; or AWS_CA_BUNDLE names no file.
         """
         self._ready()
+        ca_bundle()
 
     def _ready(self) -> tuple[str, Secret, Secret]:
         """Endpoint, access key and secret key, or what is missing of them."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
+
+from ..errors import NotConfigured
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
@@ -41,7 +44,9 @@ def make_client(
 ) -> S3Client:
     """A thread-safe client for one process: half a second of CPU the first time.
 
-    Retries are the caller's. AWS_CA_BUNDLE is the one AWS_* variable that counts.
+    Retries are the caller's.
+
+    :raises NotConfigured: AWS_CA_BUNDLE names no file.
     """
     import boto3
     from botocore.client import Config
@@ -53,7 +58,7 @@ def make_client(
         region_name=region,
         aws_access_key_id=key,
         aws_secret_access_key=secret,
-        verify=os.environ.get("AWS_CA_BUNDLE") or None,
+        verify=ca_bundle(),
         config=Config(
             signature_version="s3v4",
             # The default trailer makes Ceph (Spaces), R2, B2, GCS and rclone refuse a PUT.
@@ -70,6 +75,20 @@ def make_client(
     client.meta.events.register("before-send.s3.PutObject", _lighten)
     _sign_with_known_digest(client, key, secret)
     return client
+
+
+def ca_bundle() -> str | None:
+    """The file that AWS_CA_BUNDLE names, the one AWS_* variable that counts, or None.
+
+    :raises NotConfigured: there is no such file.
+    """
+    path = os.environ.get("AWS_CA_BUNDLE")
+    if path and not Path(path).exists():
+        raise NotConfigured(
+            f"The environment variable AWS_CA_BUNDLE is {path!r}, which is not there. Unset it, "
+            "or name the certificates to trust."
+        )
+    return path or None
 
 
 def _isolated_session() -> Session:
@@ -105,8 +124,8 @@ def _sign_with_known_digest(client: S3Client, key: str, secret: str) -> None:
     """Sign a PUT with the digest that the caller has, rather than hash the body once more.
 
     botocore's own signer is told not to sign a PUT, and a subclass of it does so beside it. The
-    digest is in the metadata header; a wrong one is refused by the server. A botocore that asks
-    neither event nor :meth:`payload` signs as ever; a test watches that it does ask.
+    digest is in the metadata header. A botocore that stopped asking ``choose-signer`` or
+    ``payload`` would hash the body and sign as ever; a test watches that it asks.
     """
     from botocore import UNSIGNED
     from botocore.auth import S3SigV4Auth

@@ -75,9 +75,13 @@ def _refused(response: Any, action: str, key: str, place: Place) -> Failure:
     error = StorageError(
         f"{place.endpoint} answered {status} {code} to {action} {key!r} in the bucket "
         f"{place.bucket!r}{': ' + said if said else ''}. {_advice(status, code)}.",
-        retryable=code in _TRANSIENT or status == 429 or (status >= 500 and status != 501),
+        retryable=_is_transient(status, code),
     )
     return Failure(error, _seconds(meta.get("HTTPHeaders", {}).get("retry-after")))
+
+
+def _is_transient(status: int, code: str) -> bool:
+    return code in _TRANSIENT or status == 429 or (status >= 500 and status != 501)
 
 
 def _advice(status: int, code: str) -> str:
@@ -90,15 +94,16 @@ def _advice(status: int, code: str) -> str:
             "Check SPACES_KEY, SPACES_SECRET and SPACES_REGION, and that the key may use "
             "SPACES_BUCKET"
         )
-    if status >= 500 or status == 429 or code in _TRANSIENT:
+    if _is_transient(status, code):
         return "The store is overloaded or down; try again later"
     return "Check SPACES_PROVIDER, SPACES_REGION and SPACES_ENDPOINT_URL"
 
 
 def _broken(fault: Exception, action: str, key: str, place: Place) -> StorageError:
-    """No answer, or one that is no answer of the S3 API."""
+    """No answer, or a request that boto3 itself refuses to make."""
+    from botocore.exceptions import ConnectionError as BotoConnectionError
     from botocore.exceptions import HTTPClientError
-    from botocore.parsers import ResponseParserError
+    from botocore.exceptions import IncompleteReadError
 
     doing = f"{action} {key!r} in the bucket {place.bucket!r}"
     if "CERTIFICATE_VERIFY_FAILED" in str(fault):
@@ -107,12 +112,7 @@ def _broken(fault: Exception, action: str, key: str, place: Place) -> StorageErr
             "SPACES_ENDPOINT_URL; for a private authority set the environment variable "
             "AWS_CA_BUNDLE to its certificate."
         )
-    if isinstance(fault, ResponseParserError):
-        return StorageError(
-            f"{place.endpoint} gave an answer that is none of the S3 API to {doing}. Check "
-            "SPACES_ENDPOINT_URL."
-        )
-    if isinstance(fault, HTTPClientError | OSError):
+    if isinstance(fault, HTTPClientError | BotoConnectionError | IncompleteReadError | OSError):
         return StorageError(
             f"No answer from {place.endpoint} to {doing} ({type(fault).__name__}). Check the "
             "network, and SPACES_REGION or SPACES_ENDPOINT_URL.",

@@ -237,7 +237,7 @@ class StorageContract:
 
         def work(number: int) -> None:
             key, data = f"{folder}/{number % 4}/{number}", str(number).encode() * 1000
-            for _ in range(3):
+            for _ in range(2):
                 _put(storage, key, data, {"number": str(number)})
                 assert _read(storage, key) == data
                 assert storage.stat(key).metadata == {"number": str(number)}
