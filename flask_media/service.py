@@ -154,7 +154,7 @@ class MediaService:
             metadata=check_metadata(metadata),
         )
         self.storage.check_ready()
-        picture = imaging.inspect(read_bytes("data", data))
+        picture = imaging.inspect(read_bytes("data", data), decode=True)
         picture = imaging.render(picture, format=job.format, generated=False)
         return self._pipeline.store(job, key, finished(picture))
 
@@ -347,4 +347,4 @@ class MediaService:
                 ) from None
         else:
             data = read_bytes(argument, source)
-        return imaging.scale_down(imaging.inspect(data), side)
+        return imaging.scale_down(imaging.inspect(data, decode=True), side)

@@ -1,7 +1,6 @@
 """What must work with nothing but the wheel installed; run by a Python that has just that."""
 
 import logging
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,4 +30,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    sys.exit(main())
+    main()

@@ -130,7 +130,7 @@ def old(servers: Servers) -> Make:
         )
         response = client.models.generate_content(
             model=MODEL,
-            contents=[PROMPT],
+            contents=PROMPT,
             config=types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"]),
         )
         image = None
