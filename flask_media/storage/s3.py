@@ -54,7 +54,8 @@ class S3Storage(Storage):
 
     Makes no client before the first request, then one for each process: a client that was used
     before a fork hands one child the other's answers. Every value is taken from here; of the
-    environment only AWS_CA_BUNDLE and the usual proxy variables count.
+    environment only AWS_CA_BUNDLE and the usual proxy variables count. The secret key is in no log;
+    the access key is in what botocore logs at DEBUG, as part of each request.
 
     :param provider: whose S3 API it is; a row of :data:`~flask_media.storage.providers.PROVIDERS`.
     :param bucket: name of the bucket; may be missing until :meth:`check_ready`.
