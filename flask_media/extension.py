@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 from flask import has_request_context
-from flask import url_for
+from flask import request
 
 from .config import MediaConfig
 from .keys import quote_key
@@ -74,7 +74,10 @@ def _files_url(app: Flask, base: str | None, key: str) -> str | None:
     endpoint = app.extensions.get(FILES_ENDPOINT)
     if endpoint is None:
         return None
-    if has_request_context():
-        return url_for(endpoint, key=key, _external=False)
-    adapter = app.url_map.bind("localhost", script_name=app.config["APPLICATION_ROOT"])
-    return adapter.build(endpoint, {"key": key})
+    values = {"key": key}
+    app.inject_url_defaults(endpoint, values)
+    # Not url_for: within a request to another app it looks for the endpoint there.
+    adapter = app.create_url_adapter(request) if has_request_context() else None
+    if adapter is None:
+        adapter = app.url_map.bind("localhost", script_name=app.config["APPLICATION_ROOT"])
+    return adapter.build(endpoint, values)

@@ -435,6 +435,29 @@ def test_with_a_server_name(storage: str, make_app: MakeApp) -> None:
         assert current_media.url("house.png") == outside == "/media/files/house.png"
 
 
+def test_within_a_request_to_another_app(make_app: MakeApp) -> None:
+    """In one app's context within a request to another, URLs are the first one's own."""
+    media = FlaskMedia()
+    one, two = (make_app(media, MEDIA_STORAGE="memory") for _ in range(2))
+    one.register_blueprint(media.create_blueprint(authorize=let_in), url_prefix="/one")
+    for other in (two, make_app()):
+        with other.test_request_context("/"), one.app_context():
+            assert current_media.url("house.png") == "/one/files/house.png"
+
+
+def test_values_in_the_prefix(make_app: MakeApp, png: bytes) -> None:
+    """A prefix with a value of its own works where the app has a default for it."""
+    media = FlaskMedia()
+    app = make_app(media, MEDIA_STORAGE="memory")
+    app.register_blueprint(media.create_blueprint(authorize=let_in), url_prefix="/<lang>")
+    app.url_value_preprocessor(lambda endpoint, values: values and values.pop("lang", None))
+    app.url_defaults(lambda endpoint, values: values.setdefault("lang", "fr"))
+    with app.app_context():
+        url = current_media.upload(png, "house.png").url
+    assert url == "/fr/files/house.png"
+    assert app.test_client().get(url, headers=ANN).data == png
+
+
 @pytest.mark.parametrize(
     ("base", "url"),
     [
