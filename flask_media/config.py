@@ -284,8 +284,9 @@ class MediaConfig:
 
 
 def _hidden(field: dataclasses.Field[Any], value: Any) -> Any:
-    is_open_secret = field.metadata["check"] is _secret and value is not None and value != ""
-    return Secret(value) if is_open_secret and not isinstance(value, Secret) else value
+    if field.metadata["check"] is not _secret or isinstance(value, Secret):
+        return value
+    return Secret(value) if value else value
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
