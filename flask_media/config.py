@@ -44,6 +44,11 @@ class Secret:
         raise TypeError("A secret can't be pickled; configure the other process itself.")
 
 
+def conceal(value: Any) -> Any:
+    """The value as a :class:`Secret`; what is one already, None or empty as it is."""
+    return Secret(value) if value and not isinstance(value, Secret) else value
+
+
 class _WrongValueError(ValueError):
     """What is allowed for a value that was refused, and what may be shown of it."""
 
@@ -284,9 +289,7 @@ class MediaConfig:
 
 
 def _hidden(field: dataclasses.Field[Any], value: Any) -> Any:
-    if field.metadata["check"] is not _secret or isinstance(value, Secret):
-        return value
-    return Secret(value) if value else value
+    return conceal(value) if field.metadata["check"] is _secret else value
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import logging
 import time
+from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC
 from datetime import datetime
 from typing import TYPE_CHECKING
 from typing import Any
 
+from . import prompts
 from . import signals
 from .attempts import ask
+from .config import MediaConfig
 from .errors import InvalidImage
 from .errors import MediaError
 from .errors import UploadFailed
+from .inputs import PictureSource
+from .inputs import read_bytes
+from .options import ImageGenerationConfig
+from .request import generation_job
+from .request import upload_job
 from .types import GeneratedImage
-from .types import GenerationAnswer
-from .types import GenerationJob
-from .types import Job
-from .types import Made
 from .types import MediaResult
-from .types import Picture
+from .values import GenerationAnswer
+from .values import GenerationJob
+from .values import Job
+from .values import Made
+from .values import Picture
 
 if TYPE_CHECKING:
+    import jinja2
     from blinker import NamedSignal
 
     from .generators.base import Generator
@@ -33,16 +42,86 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
 class Pipeline:
-    """The stages, and who hears of them."""
+    """The stages, and who hears of them.
 
-    generator: Generator
-    storage: Storage
-    sender: object
-    max_attempts: int
+    :param config: the checked config.
+    :param generator: draws.
+    :param storage: keeps.
+    :param sender: the sender of the signals.
+    :param prompt_loader: finds the app's own prompt template.
+    """
 
-    def make(self, job: GenerationJob) -> Made:
+    def __init__(
+        self,
+        config: MediaConfig,
+        *,
+        generator: Generator,
+        storage: Storage,
+        sender: object,
+        prompt_loader: jinja2.BaseLoader | None,
+    ) -> None:
+        self._config = config
+        self._generator = generator
+        self._storage = storage
+        self._sender = sender
+        self._templates = prompts.prompt_environment(prompt_loader)
+
+    def generate_and_upload(
+        self,
+        prompt: str,
+        object_key: str,
+        metadata: Mapping[str, Any] | None,
+        config: ImageGenerationConfig | None,
+        reference_images: Iterable[PictureSource | str],
+    ) -> MediaResult:
+        """See :meth:`flask_media.MediaService.generate_and_upload`."""
+        key = self._storage.check_key(object_key)
+        job = self._job(prompt, config, reference_images, key, metadata)
+        return self._store(job, key, self._make(job))
+
+    def generate(
+        self,
+        prompt: str,
+        config: ImageGenerationConfig | None,
+        reference_images: Iterable[PictureSource | str],
+    ) -> GeneratedImage:
+        """See :meth:`flask_media.MediaService.generate`."""
+        job = self._job(prompt, config, reference_images)
+        return _generated_image(job, self._make(job))
+
+    def upload(
+        self, data: PictureSource, object_key: str, metadata: Mapping[str, Any] | None
+    ) -> MediaResult:
+        """See :meth:`flask_media.MediaService.upload`."""
+        from . import imaging
+
+        job = upload_job(object_key, metadata, self._storage)
+        picture = imaging.inspect(read_bytes("data", data), decode=True)
+        picture = imaging.render(picture, format=job.format, generated=False)
+        return self._store(job, object_key, _finished(picture))
+
+    def _job(
+        self,
+        prompt: str,
+        config: ImageGenerationConfig | None,
+        reference_images: Iterable[PictureSource | str],
+        object_key: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> GenerationJob:
+        return generation_job(
+            prompt,
+            config,
+            reference_images,
+            generator=self._generator,
+            storage=self._storage,
+            templates=self._templates,
+            template=self._config.prompt_template,
+            object_key=object_key,
+            metadata=metadata,
+        )
+
+    def _make(self, job: GenerationJob) -> Made:
         """Have the picture generated, verify it and bring it into the form asked for.
 
         :raises MediaError: as the generator and ``imaging`` say; its ``job_id`` is the job's.
@@ -53,10 +132,10 @@ class Pipeline:
         except MediaError as error:
             self._failed(signals.generation_failed, job, error)
             raise
-        self._emit(signals.generation_finished, job, image=generated_image(job, made))
+        self._emit(signals.generation_finished, job, image=_generated_image(job, made))
         return made
 
-    def store(self, job: Job, key: str, made: Made) -> MediaResult:
+    def _store(self, job: Job, key: str, made: Made) -> MediaResult:
         """Store the picture under the key.
 
         :raises UploadFailed: the storage refused or failed; says whether that can pass.
@@ -64,7 +143,7 @@ class Pipeline:
         picture = made.picture
         self._emit(signals.upload_started, job)
         try:
-            self.storage.put(
+            self._storage.put(
                 key,
                 picture.data,
                 content_type=picture.content_type,
@@ -91,8 +170,8 @@ class Pipeline:
         )
         started = time.monotonic()
         answer, calls = ask(
-            lambda: self.generator.generate(request),
-            max_attempts=self.max_attempts,
+            lambda: self._generator.generate(request),
+            max_attempts=self._config.gemini_max_attempts,
             job_id=job.id,
         )
         logger.info(
@@ -109,7 +188,7 @@ class Pipeline:
     def _result(self, job: Job, key: str, made: Made) -> MediaResult:
         picture = made.picture
         return MediaResult(
-            url=self.storage.url(key),
+            url=self._storage.url(key),
             object_key=key,
             prompt=job.prompt,
             original_prompt=job.original_prompt,
@@ -136,7 +215,7 @@ class Pipeline:
     def _emit(self, signal: NamedSignal, job: Job, **values: Any) -> None:
         signals.emit(
             signal,
-            self.sender,
+            self._sender,
             job_id=job.id,
             object_key=job.object_key,
             prompt=job.prompt,
@@ -144,11 +223,8 @@ class Pipeline:
         )
 
 
-def finished(picture: Picture, **values: Any) -> Made:
-    """The picture as something made now, with its hash.
-
-    :param values: fields of :class:`~flask_media.types.Made`, where it was generated.
-    """
+def _finished(picture: Picture, **values: Any) -> Made:
+    """The picture as something made now, with its hash; ``values`` say how, if it was generated."""
     return Made(
         picture=picture,
         sha256=hashlib.sha256(picture.data).hexdigest(),
@@ -157,7 +233,7 @@ def finished(picture: Picture, **values: Any) -> Made:
     )
 
 
-def generated_image(job: GenerationJob, made: Made) -> GeneratedImage:
+def _generated_image(job: GenerationJob, made: Made) -> GeneratedImage:
     """What ``generate`` returns and ``generation_finished`` carries."""
     picture = made.picture
     return GeneratedImage(
@@ -195,7 +271,7 @@ def _rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
     except InvalidImage as error:
         error.model, error.usage = answer.model, answer.usage
         raise
-    return finished(
+    return _finished(
         picture,
         model=answer.model,
         usage=answer.usage,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import NamedTuple
 
 import jinja2
 
@@ -20,8 +20,7 @@ BUILT_IN_TEMPLATE = "flask_media/prompt.txt"
 """The template that MEDIA_PROMPT_TEMPLATE replaces."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """The words of a theme."""
 
     article: str

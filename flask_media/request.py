@@ -1,97 +1,129 @@
-"""What a caller asks for, checked before anything is paid."""
+"""An asking, made of a caller's arguments; all of it is checked before anything is paid."""
 
 from __future__ import annotations
 
-import mimetypes
-import posixpath
-from typing import IO
-from typing import Protocol
-from typing import TypeAlias
-from typing import runtime_checkable
+import dataclasses
+import uuid
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
 
+from . import prompts
+from .errors import InvalidImage
 from .errors import InvalidRequest
-from .options import ImageFormat
-from .options import ImageGenerationConfig
+from .inputs import PictureSource
+from .inputs import check_config
+from .inputs import read_bytes
+from .inputs import target_format
+from .keys import check_metadata
+from .values import GenerationJob
+from .values import GenerationRequest
+from .values import Job
+from .values import Picture
 
-MAX_INPUT_BYTES = 50_000_000
-"""Most bytes that are read of an upload or a reference picture."""
+if TYPE_CHECKING:
+    import jinja2
+
+    from .generators.base import Generator
+    from .options import ImageGenerationConfig
+    from .storage.base import Storage
 
 
-@runtime_checkable
-class _File(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+def generation_job(
+    prompt: str,
+    config: ImageGenerationConfig | None,
+    reference_images: Iterable[PictureSource | str],
+    *,
+    generator: Generator,
+    storage: Storage,
+    templates: jinja2.Environment,
+    template: str | None,
+    object_key: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> GenerationJob:
+    """The job of generating a picture, and of storing it if there is an object key.
 
-
-PictureSource: TypeAlias = bytes | bytearray | memoryview | IO[bytes] | _File
-"""A picture's bytes, or a binary file or ``FileStorage`` to read them from."""
-
-
-def check_config(config: object) -> ImageGenerationConfig:
-    """Return the config, or the default one for None.
-
-    :raises InvalidRequest: it is something else.
+    :param generator: is asked whether it can do it, and how large references are useful.
+    :param storage: is asked whether it is ready, and has the references that are keys.
+    :param templates: finds the prompt's template.
+    :param template: its name; None for the built-in one.
+    :param object_key: where to store it, checked; None for not at all.
+    :raises NotConfigured: a config key is missing.
+    :raises InvalidRequest: an argument is wrong; the message names it.
+    :raises InvalidImage: a reference is no picture.
     """
-    if config is None:
-        return ImageGenerationConfig()
-    if not isinstance(config, ImageGenerationConfig):
-        raise InvalidRequest(
-            f"config must be an ImageGenerationConfig or None, not {type(config).__name__}; "
-            "make one of a dict with ImageGenerationConfig.from_dict()."
-        )
-    return config
+    if object_key is not None:
+        storage.check_ready()
+    config = check_config(config)
+    width, height = config.pixels
+    request = GenerationRequest(
+        prompt=prompts.build_prompt(
+            prompts.check_prompt(prompt), config, templates, template or prompts.BUILT_IN_TEMPLATE
+        ),
+        original_prompt=prompt,
+        width=width,
+        height=height,
+        quality=config.quality,
+        model=config.model,
+    )
+    job = GenerationJob(
+        id=uuid.uuid4().hex,
+        object_key=object_key,
+        format=target_format(object_key, config.format),
+        metadata=check_metadata(metadata),
+        request=request,
+        config=config,
+    )
+    references = _references(reference_images, storage, generator.reference_side(request))
+    request = dataclasses.replace(request, references=references)
+    generator.check(request)
+    return dataclasses.replace(job, request=request)
 
 
-def target_format(object_key: str | None, wanted: ImageFormat | None) -> ImageFormat | None:
-    """The format to store, or None for what the bytes are: key, bytes and type shall agree.
+def upload_job(object_key: str, metadata: Mapping[str, Any] | None, storage: Storage) -> Job:
+    """The job of storing a picture that is there already.
 
-    :raises InvalidRequest: the key's extension says another format, or none that we write.
+    :raises NotConfigured: a config key is missing.
+    :raises InvalidRequest: an argument is wrong; the message names it.
     """
-    extension = posixpath.splitext(object_key or "")[1]
-    named = ImageFormat.from_extension(extension[1:])
-    if named is None:
-        if any(mimetypes.guess_type(f"x{extension}", strict=False)):
+    job = Job(
+        id=uuid.uuid4().hex,
+        object_key=storage.check_key(object_key),
+        format=target_format(object_key, None),
+        metadata=check_metadata(metadata),
+    )
+    storage.check_ready()
+    return job
+
+
+def _references(
+    sources: Iterable[PictureSource | str], storage: Storage, side: int
+) -> tuple[Picture, ...]:
+    if isinstance(sources, str | bytes | bytearray | memoryview):
+        raise InvalidRequest("reference_images must be a list, as [picture].")
+    references = []
+    for number, source in enumerate(sources):
+        argument = f"reference_images[{number}]"
+        try:
+            references.append(_reference(argument, source, storage, side))
+        except InvalidImage as error:
+            raise InvalidImage(f"{argument}: {error}") from None
+    return tuple(references)
+
+
+def _reference(argument: str, source: PictureSource | str, storage: Storage, side: int) -> Picture:
+    from . import imaging
+
+    if isinstance(source, str):
+        try:
+            with storage.open(source) as file:
+                data = read_bytes(argument, file)
+        except InvalidRequest as error:
             raise InvalidRequest(
-                f"object_key ends in {extension!r}, which is no format that can be written; "
-                "use .png, .jpg, .webp or .avif, or no extension."
-            )
-        return wanted
-    if wanted is not None and wanted is not named:
-        raise InvalidRequest(
-            f"object_key ends in {extension!r}, but config.format is {wanted.value!r}; "
-            "make them agree or leave one out."
-        )
-    return named
-
-
-def read_bytes(argument: str, source: object) -> bytes:
-    """All bytes of the source.
-
-    :param argument: what to call it in an error.
-    :raises InvalidRequest: it is no source of bytes, empty, or over 50 MB.
-    """
-    if isinstance(source, bytes | bytearray | memoryview):
-        data = bytes(source)
-    elif isinstance(source, _File):
-        data = _read_all(argument, source)
+                f"{argument} is text, so it must be the key of a stored picture; no URL and "
+                f"no path is read. {error}"
+            ) from None
     else:
-        raise InvalidRequest(
-            f"{argument} must be bytes or a binary file, not {type(source).__name__}."
-        )
-    if not data:
-        raise InvalidRequest(f"{argument} has no bytes; if it is a file that was read, seek(0).")
-    if len(data) > MAX_INPUT_BYTES:
-        raise InvalidRequest(f"{argument} is over {MAX_INPUT_BYTES:,} bytes.")
-    return data
-
-
-def _read_all(argument: str, file: _File) -> bytes:
-    chunks, size = [], 0
-    while size <= MAX_INPUT_BYTES:
-        chunk = file.read(MAX_INPUT_BYTES + 1 - size)  # a pipe or socket may give less
-        if not isinstance(chunk, bytes):
-            raise InvalidRequest(f"{argument} is open as text; open it in binary mode ('rb').")
-        if not chunk:
-            break
-        chunks.append(chunk)
-        size += len(chunk)
-    return b"".join(chunks)
+        data = read_bytes(argument, source)
+    return imaging.scale_down(imaging.inspect(data, decode=True), side)

@@ -1,10 +1,8 @@
-"""The service: checks what is asked for and sends it through the pipeline."""
+"""The service: what an app calls. It wires the parts; the pipeline does the work."""
 
 from __future__ import annotations
 
-import dataclasses
 import threading
-import uuid
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -13,35 +11,23 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
 
-from . import prompts
 from .config import MediaConfig
-from .errors import InvalidImage
-from .errors import InvalidRequest
+from .config import conceal
 from .errors import NotFound
 from .generators import make_generator
-from .keys import check_metadata
 from .options import ImageGenerationConfig
 from .options import StorageProvider
-from .pipeline import Pipeline
-from .pipeline import finished
-from .pipeline import generated_image
-from .request import PictureSource
-from .request import check_config
-from .request import read_bytes
-from .request import target_format
 from .storage import make_storage
 from .types import GeneratedImage
-from .types import GenerationJob
-from .types import GenerationRequest
-from .types import Job
 from .types import MediaResult
 from .types import ObjectStat
-from .types import Picture
 
 if TYPE_CHECKING:
     import jinja2
 
     from .generators.base import Generator
+    from .inputs import PictureSource
+    from .pipeline import Pipeline
     from .storage.base import Storage
 
 
@@ -70,10 +56,11 @@ class MediaService:
         self._folder = folder
         self._sender = self if sender is None else sender
         self._files_url = files_url
-        self._prompt_environment = prompts.prompt_environment(prompt_loader)
+        self._prompt_loader = prompt_loader
         self._lock = threading.Lock()
         self._generator: Generator | None = None
         self._storage: Storage | None = None
+        self._made: Pipeline | None = None
 
     # What an app asks for
 
@@ -105,11 +92,9 @@ class MediaService:
         :raises InvalidImage: what came is no usable picture.
         :raises UploadFailed: the picture could not be stored.
         """
-        key = self.storage.check_key(object_key)
-        self.storage.check_ready()
-        job = self._job(prompt, config, reference_images, object_key=key, metadata=metadata)
-        pipeline = self._pipeline
-        return pipeline.store(job, key, pipeline.make(job))
+        return self._pipeline.generate_and_upload(
+            prompt, object_key, metadata, config, reference_images
+        )
 
     def generate(
         self,
@@ -122,8 +107,7 @@ class MediaService:
 
         :raises MediaError: as :meth:`generate_and_upload`, except ``UploadFailed``.
         """
-        job = self._job(prompt, config, reference_images)
-        return generated_image(job, self._pipeline.make(job))
+        return self._pipeline.generate(prompt, config, reference_images)
 
     def upload(
         self,
@@ -144,19 +128,7 @@ class MediaService:
         :raises InvalidImage: the bytes are no usable picture.
         :raises UploadFailed: it could not be stored.
         """
-        from . import imaging
-
-        key = self.storage.check_key(object_key)
-        job = Job(
-            id=uuid.uuid4().hex,
-            object_key=key,
-            format=target_format(key, None),
-            metadata=check_metadata(metadata),
-        )
-        self.storage.check_ready()
-        picture = imaging.inspect(read_bytes("data", data), decode=True)
-        picture = imaging.render(picture, format=job.format, generated=False)
-        return self._pipeline.store(job, key, finished(picture))
+        return self._pipeline.upload(data, object_key, metadata)
 
     # What is stored
 
@@ -232,6 +204,7 @@ class MediaService:
         :param api_key: key of the Gemini API.
         :raises InvalidConfig: it can't be a key.
         """
+        api_key = conceal(api_key)  # error reporters show the locals of a frame
         self._reconfigure(gemini_api_key=api_key)
 
     def configure_storage(
@@ -258,6 +231,7 @@ class MediaService:
         :param cdn_url: base of public URLs.
         :raises InvalidConfig: a value is wrong; names the config key.
         """
+        access_key, secret_key = conceal(access_key), conceal(secret_key)
         if provider in (StorageProvider.FILESYSTEM, StorageProvider.MEMORY):
             self._reconfigure(storage=str(provider))
             return
@@ -274,77 +248,22 @@ class MediaService:
 
     @property
     def _pipeline(self) -> Pipeline:
-        return Pipeline(
-            self.generator, self.storage, self._sender, self._config.gemini_max_attempts
-        )
+        generator, storage = self.generator, self.storage
+        with self._lock:
+            if self._made is None:
+                from .pipeline import Pipeline  # the stages are loaded with the first picture
+
+                self._made = Pipeline(
+                    self._config,
+                    generator=generator,
+                    storage=storage,
+                    sender=self._sender,
+                    prompt_loader=self._prompt_loader,
+                )
+            return self._made
 
     def _reconfigure(self, **values: Any) -> None:
         given = {name: value for name, value in values.items() if value is not None}
         with self._lock:
             self._config = self._config.replace(**given)
-            self._generator = self._storage = None
-
-    # Everything that is checked before anything is paid
-
-    def _job(
-        self,
-        prompt: str,
-        config: ImageGenerationConfig | None,
-        reference_images: Iterable[PictureSource | str],
-        *,
-        object_key: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> GenerationJob:
-        config = check_config(config)
-        sent = prompts.build_prompt(
-            prompts.check_prompt(prompt),
-            config,
-            self._prompt_environment,
-            self._config.prompt_template or prompts.BUILT_IN_TEMPLATE,
-        )
-        width, height = config.pixels
-        request = GenerationRequest(
-            prompt=sent, width=width, height=height, quality=config.quality, model=config.model
-        )
-        generator = self.generator
-        references = self._references(reference_images, generator.reference_side(request))
-        request = dataclasses.replace(request, references=references)
-        job = GenerationJob(
-            id=uuid.uuid4().hex,
-            object_key=object_key,
-            format=target_format(object_key, config.format),
-            metadata=check_metadata(metadata),
-            text=prompt,
-            request=request,
-            config=config,
-        )
-        generator.check(request)
-        return job
-
-    def _references(self, sources: Iterable[PictureSource | str], side: int) -> tuple[Picture, ...]:
-        if isinstance(sources, str | bytes | bytearray | memoryview):
-            raise InvalidRequest("reference_images must be a list, as [picture].")
-        references = []
-        for number, source in enumerate(sources):
-            argument = f"reference_images[{number}]"
-            try:
-                references.append(self._reference(argument, source, side))
-            except InvalidImage as error:
-                raise InvalidImage(f"{argument}: {error}") from None
-        return tuple(references)
-
-    def _reference(self, argument: str, source: PictureSource | str, side: int) -> Picture:
-        from . import imaging
-
-        if isinstance(source, str):
-            try:
-                with self.storage.open(source) as file:
-                    data = read_bytes(argument, file)
-            except InvalidRequest as error:
-                raise InvalidRequest(
-                    f"{argument} is text, so it must be the key of a stored picture; no URL and "
-                    f"no path is read. {error}"
-                ) from None
-        else:
-            data = read_bytes(argument, source)
-        return imaging.scale_down(imaging.inspect(data, decode=True), side)
+            self._generator = self._storage = self._made = None

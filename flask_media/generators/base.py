@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 
-from ..types import GenerationAnswer
-from ..types import GenerationRequest
+from ..values import GenerationAnswer
+from ..values import GenerationRequest
 
 
 class Generator(abc.ABC):

@@ -14,8 +14,8 @@ from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import ProviderUnavailable
-from ..types import GenerationAnswer
-from ..types import GenerationRequest
+from ..values import GenerationAnswer
+from ..values import GenerationRequest
 from .base import Generator
 from .gemini_errors import cleaner
 from .gemini_errors import fault_error

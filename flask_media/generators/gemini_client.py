@@ -13,7 +13,7 @@ from google import genai  # noqa: TID253 (as above)
 from google.genai import client as genai_client  # noqa: TID253 (as above)
 from google.genai import types  # noqa: TID253 (as above)
 
-from ..types import Picture
+from ..values import Picture
 from .gemini_transport import Exchange
 from .gemini_transport import Road
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from ..errors import InvalidRequest
 from ..options import MAX_PIXELS
 from ..options import MAX_SIDE
-from ..types import GenerationAnswer
-from ..types import GenerationRequest
+from ..values import GenerationAnswer
+from ..values import GenerationRequest
 from .base import Generator
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class PlaceholderGenerator(Generator):
         """
         self.check(request)
         image = _background(request.width, request.height, _seed(request))
-        _write(image, request.prompt)
+        _write(image, request.original_prompt or request.prompt)
         file = BytesIO()
         image.save(file, "PNG", compress_level=1)
         return GenerationAnswer(data=file.getvalue(), model=MODEL, cost_usd=Decimal(0))

@@ -9,7 +9,7 @@ from PIL import Image  # noqa: TID253 - this package is imported where it is fir
 from PIL import ImageCms  # noqa: TID253
 
 from ..options import ImageFormat
-from ..types import Picture
+from ..values import Picture
 from .inspect import guarded
 from .inspect import open_image
 from .inspect import read_shell

@@ -15,7 +15,7 @@ from PIL import WebPImagePlugin  # noqa: F401,TID253
 
 from ..errors import InvalidImage
 from ..options import ImageFormat
-from ..types import Picture
+from ..values import Picture
 from .avif import walk_avif
 from .containers import MAX_BYTES
 from .containers import Shell

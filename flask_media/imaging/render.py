@@ -6,7 +6,7 @@ from PIL.Image import Image  # noqa: TID253 - this package is imported where it 
 
 from ..options import ImageFormat
 from ..options import ImageQuality
-from ..types import Picture
+from ..values import Picture
 from .encode import encode
 from .fit import fitted
 

@@ -21,11 +21,11 @@ from flask_media import ImageFormat
 from flask_media import MediaResult
 from flask_media import ObjectStat
 from flask_media import Usage
-from flask_media.types import GenerationAnswer
-from flask_media.types import GenerationRequest
-from flask_media.types import Job
-from flask_media.types import Made
-from flask_media.types import Picture
+from flask_media.values import GenerationAnswer
+from flask_media.values import GenerationRequest
+from flask_media.values import Job
+from flask_media.values import Made
+from flask_media.values import Picture
 
 NOW = datetime(2026, 5, 17, 12, 30, 15, 123456, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from flask_media.errors import MediaError
-from flask_media.types import GenerationRequest
+from flask_media.values import GenerationRequest
 
 from .conftest import KEY
 

@@ -170,7 +170,7 @@ from concurrent.futures import ThreadPoolExecutor
 from flask_media.config import Secret
 from flask_media.emulator.pictures import make_picture
 from flask_media.generators.gemini import GeminiGenerator
-from flask_media.types import GenerationRequest
+from flask_media.values import GenerationRequest
 
 generator = GeminiGenerator(api_key=Secret("k"), model="gemini-nano-banana-2.1",
                             base_url=sys.argv[1], api_version="v1", timeout=30.0)

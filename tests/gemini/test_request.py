@@ -19,8 +19,8 @@ from flask_media.generators.models import find_model
 from flask_media.generators.pricing import cost_of
 from flask_media.options import ImageFormat
 from flask_media.options import ImageQuality
-from flask_media.types import Picture
 from flask_media.types import Usage
+from flask_media.values import Picture
 
 from .conftest import KEY
 from .conftest import MakeGenerator

@@ -25,7 +25,7 @@ from flask_media.imaging.marks import GENERATED
 from flask_media.imaging.marks import orientation
 from flask_media.options import ImageFormat
 from flask_media.options import ImageQuality
-from flask_media.types import Picture
+from flask_media.values import Picture
 
 from .files import ALL
 from .files import chunk

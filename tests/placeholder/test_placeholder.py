@@ -21,7 +21,7 @@ from flask_media.generators.placeholder import PlaceholderGenerator
 from flask_media.imaging import inspect
 from flask_media.options import ImageFormat
 from flask_media.options import ImageQuality
-from flask_media.types import GenerationRequest
+from flask_media.values import GenerationRequest
 
 REQUEST = GenerationRequest(prompt="Être libre: a house by the sea", width=320, height=200)
 

@@ -12,10 +12,10 @@ from werkzeug.datastructures import FileStorage
 from flask_media import ImageFormat
 from flask_media import ImageGenerationConfig
 from flask_media import InvalidRequest
-from flask_media.request import MAX_INPUT_BYTES
-from flask_media.request import check_config
-from flask_media.request import read_bytes
-from flask_media.request import target_format
+from flask_media.inputs import MAX_INPUT_BYTES
+from flask_media.inputs import check_config
+from flask_media.inputs import read_bytes
+from flask_media.inputs import target_format
 
 
 def test_config() -> None:

@@ -1,0 +1,129 @@
+"""The frozen values that pass from stage to stage; loaded with the first use, not with an app."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from decimal import Decimal
+
+from .options import ImageFormat
+from .options import ImageGenerationConfig
+from .options import ImageQuality
+from .types import Usage
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Bytes that are verified to be a whole picture."""
+
+    data: bytes = dataclasses.field(repr=False)
+    """The file's bytes."""
+    format: ImageFormat
+    """What the bytes are, whatever a label said."""
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type, as ``image/png``."""
+        return self.format.content_type
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GenerationRequest:
+    """What a generator is asked for."""
+
+    prompt: str
+    """The text, as it goes to the model."""
+    original_prompt: str | None = None
+    """The caller's own words, None where ``prompt`` is just them."""
+    width: int
+    """Width of the picture wanted, in pixels."""
+    height: int
+    """Height of the picture wanted, in pixels."""
+    quality: ImageQuality = ImageQuality.STANDARD
+    """What to spend."""
+    model: str | None = None
+    """The model asked for, None for the generator's own choice."""
+    references: tuple[Picture, ...] = ()
+    """Verified pictures to go by."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GenerationAnswer:
+    """What a generator gives back: the bytes as they came, not yet verified."""
+
+    data: bytes = dataclasses.field(repr=False)
+    """The picture as the provider sent it."""
+    model: str
+    """The model that made it."""
+    usage: Usage | None = None
+    """Tokens as the provider counted them, None where it did not."""
+    cost_usd: Decimal | None = None
+    """What the call cost in US dollars, None when no price is known."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One asking, checked: all that is known before anything is paid or stored."""
+
+    id: str
+    """Names the job in logs, signals, errors and results."""
+    object_key: str | None
+    """Where to store the picture; None for ``generate``."""
+    format: ImageFormat | None
+    """The format to store, None for what the bytes are."""
+    metadata: dict[str, str]
+    """The metadata to store, as text."""
+
+    @property
+    def prompt(self) -> str | None:
+        """The prompt as sent to the model; None for an upload."""
+        return None
+
+    @property
+    def original_prompt(self) -> str | None:
+        """The prompt as the caller gave it; None for an upload."""
+        return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GenerationJob(Job):
+    """One asking for a picture to be generated."""
+
+    request: GenerationRequest
+    """What the generator is asked for."""
+    config: ImageGenerationConfig
+    """How the picture shall look."""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as sent to the model."""
+        return self.request.prompt
+
+    @property
+    def original_prompt(self) -> str:
+        """The prompt as the caller gave it."""
+        return self.request.original_prompt or self.request.prompt
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Made:
+    """A finished picture, and what making it took."""
+
+    picture: Picture
+    """The picture as it is stored."""
+    sha256: str
+    """SHA-256 of its bytes, 64 hexadecimal digits."""
+    created_at: datetime
+    """When it arrived, in UTC."""
+    model: str = ""
+    """The model that made it; empty for an upload."""
+    usage: Usage | None = None
+    """Tokens as the provider counted them, or None."""
+    cost_usd: Decimal | None = Decimal(0)
+    """What it cost in US dollars, None when unknown."""
+    attempts: int = 0
+    """Calls made to the model."""
