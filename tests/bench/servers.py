@@ -16,12 +16,11 @@ from .contestants import Servers
 
 @contextlib.contextmanager
 def running_servers(latency: float = 0.0) -> Iterator[Servers]:
-    """A Gemini emulator and SeaweedFS on free ports of the loopback interface.
+    """A Gemini emulator with a photograph and SeaweedFS on free ports of the loopback interface.
 
     :param latency: seconds before each of the model's answers.
     """
-    command = [sys.executable, "-m", "flask_media.emulator", "--port=0"]
-    command += [f"--latency={latency}", "--image-bytes=1250000"]
+    command = [sys.executable, "-m", "tests.bench.model", str(latency)]
     with (
         tempfile.TemporaryDirectory() as folder,
         running_seaweedfs(Path(folder)) as s3,
