@@ -3,11 +3,15 @@
 ``FlaskMedia(app)`` once, then ``current_media.generate_and_upload(prompt, object_key)``.
 """
 
+from .errors import BudgetExceeded
 from .errors import ContentBlocked
 from .errors import GenerationTimeout
+from .errors import IdempotencyConflict
+from .errors import InProgress
 from .errors import InvalidConfig
 from .errors import InvalidImage
 from .errors import InvalidRequest
+from .errors import JournalError
 from .errors import MediaError
 from .errors import NoImageReturned
 from .errors import NotConfigured
@@ -34,18 +38,22 @@ from .types import ObjectStat
 from .types import Usage
 
 __all__ = [
+    "BudgetExceeded",
     "ContentBlocked",
     "FlaskMedia",
     "GeneratedImage",
     "GenerationTimeout",
+    "IdempotencyConflict",
     "ImageFormat",
     "ImageGenerationConfig",
     "ImageQuality",
     "ImageSize",
     "ImageTheme",
+    "InProgress",
     "InvalidConfig",
     "InvalidImage",
     "InvalidRequest",
+    "JournalError",
     "MediaError",
     "MediaResult",
     "MediaService",

@@ -7,6 +7,8 @@ import logging
 import re
 from collections.abc import Callable
 from collections.abc import Mapping
+from decimal import Decimal
+from decimal import InvalidOperation
 from pathlib import Path
 from typing import Any
 from typing import NoReturn
@@ -116,6 +118,24 @@ def _base_url(value: Any) -> str:
         raise _WrongValueError(allowed, shown=wrong.shown) from None
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise _WrongValueError("a list of names, or names with commas between")
+    return tuple(_name(part) for part in value)
+
+
+def _usd(value: Any) -> Decimal:
+    try:
+        amount = Decimal(str(value)) if type(value) in (str, int, float, Decimal) else None
+    except InvalidOperation:
+        amount = None
+    if amount is None or not amount.is_finite() or not 0 <= amount <= 1_000_000:
+        raise _WrongValueError("US dollars from 0 to 1,000,000, as 2.50")
+    return amount
+
+
 def _seconds(value: Any) -> float:
     if isinstance(value, str):
         try:
@@ -202,6 +222,8 @@ class MediaConfig:
     """Key of the Gemini API; without it ``generate`` raises ``NotConfigured``."""
     gemini_model: str = _key("GEMINI_MODEL", _name, "gemini-nano-banana-2.1")
     """The model to ask where a call names none."""
+    gemini_fallback_models: tuple[str, ...] = _key("GEMINI_FALLBACK_MODELS", _names, ())
+    """Models to ask in this order when one is overloaded, gone or over its quota."""
     gemini_base_url: str | None = _key("GEMINI_BASE_URL", _url)
     """Base URL of a gateway or an emulator; None is Google's."""
     gemini_api_version: str = _key("GEMINI_API_VERSION", _name, "v1")
@@ -248,6 +270,19 @@ class MediaConfig:
     files_url: str | None = _key("MEDIA_FILES_URL", _base_url)
     """Base of the filesystem storage's URLs; None is the blueprint's files route where it is
     registered, else a ``file://`` URI."""
+    journal_url: Secret | None = _key("MEDIA_JOURNAL_URL", _secret)
+    """SQLAlchemy URL of the journal, SQLite or PostgreSQL; None is ``media.sqlite3`` in the
+    instance folder."""
+    lease: float = _key("MEDIA_LEASE", _seconds, 30.0)
+    """Seconds a job stays with a process that stopped renewing it."""
+    on_unknown: str = _key("MEDIA_ON_UNKNOWN", _one_of("retry", "raise"), "retry")
+    """What a call that was cut off means for the next asking: ``retry`` or ``raise``."""
+    budget_per_day: Decimal | None = _key("MEDIA_BUDGET_USD_PER_DAY", _usd)
+    """Most US dollars of the app in a UTC day."""
+    budget_per_user_per_day: Decimal | None = _key("MEDIA_BUDGET_USD_PER_USER_PER_DAY", _usd)
+    """Most US dollars of one spender in a UTC day."""
+    reuse: bool = _key("MEDIA_REUSE", _flag, default=False)
+    """Whether the stored picture of an equal request is always reused."""
     prompt_template: str | None = _key("MEDIA_PROMPT_TEMPLATE", _template)
     """Template of the enhanced prompt in the app's template folder; None is the built-in one."""
 

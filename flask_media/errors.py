@@ -15,8 +15,12 @@
     │   └── GenerationTimeout             ... because the time was up, here or there
     ├── InvalidImage                      bytes that are no usable picture
     ├── UploadFailed                      the picture exists, storing it failed
-    └── StorageError                      reading or deleting failed
-        └── NotFound                      no object under that key
+    ├── StorageError                      reading or deleting failed
+    │   └── NotFound                      no object under that key
+    ├── JournalError                      a step can't be recorded, so it is not taken
+    ├── BudgetExceeded                    the day's budget is used up
+    ├── IdempotencyConflict               the key stands for another request
+    └── InProgress                        the same request is under way elsewhere
 
 Every one says ``retryable``, whether the same request can succeed when it is made again, and
 pickles with its attributes. None carries a credential, a response object or a request object.
@@ -29,6 +33,9 @@ from typing import Any
 from typing import Self
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
     from .types import Usage
 
 
@@ -189,6 +196,13 @@ class InvalidImage(AnswerError):
     ``usage`` and ``model`` are set where the bytes came from a model, which was paid for them.
     """
 
+    data: bytes | None = None
+    """An answer that can't be read at all, for the journal to keep; goes into no pickle."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: value for name, value in self.__dict__.items() if name != "data"}
+        return _rebuild, (type(self), state)
+
 
 class UploadFailed(MediaError):
     """The picture could not be stored. ``job_id`` names the job that made it."""
@@ -202,3 +216,51 @@ class StorageError(MediaError):
 
 class NotFound(StorageError):
     """There is no object under that key."""
+
+
+class JournalError(MediaError):
+    """The journal can't be written or read. No call is made that can't be recorded."""
+
+    retryable = True
+
+
+class BudgetExceeded(MediaError):
+    """The picture does not fit in the day's budget. Nothing was sent, nothing paid.
+
+    :param limit_usd: the budget in US dollars.
+    :param spent_usd: what is spent, may be spent or is reserved of it.
+    :param resets_at: when it starts anew, in UTC.
+    :param spender: whose budget it is; None for the app's.
+    """
+
+    retryable = True
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        limit_usd: Decimal | None = None,
+        spent_usd: Decimal | None = None,
+        resets_at: datetime | None = None,
+        spender: str | None = None,
+        job_id: str | None = None,
+    ) -> None:
+        super().__init__(message, job_id=job_id)
+        self.limit_usd = limit_usd
+        """The budget in US dollars."""
+        self.spent_usd = spent_usd
+        """What is spent, may be spent or is reserved of it, in US dollars."""
+        self.resets_at = resets_at
+        """When it starts anew, in UTC."""
+        self.spender = spender
+        """Whose budget it is; None for the app's."""
+
+
+class IdempotencyConflict(MediaError):
+    """The idempotency key stands for another request, that of ``job_id``."""
+
+
+class InProgress(MediaError):
+    """The same request is under way as ``job_id``, and was not to be waited for."""
+
+    retryable = True

@@ -1,40 +1,47 @@
-"""The way of a picture: generate -> inspect and render -> store -> result -> signal."""
+"""From an asking to its result: which job it is, who works on it, and what came of it."""
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import logging
-import time
 from collections.abc import Iterable
 from collections.abc import Mapping
-from datetime import UTC
-from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from typing import Any
 
 from . import prompts
 from . import signals
-from .attempts import ask
 from .config import MediaConfig
-from .errors import InvalidImage
+from .errors import InProgress
 from .errors import MediaError
-from .errors import UploadFailed
+from .errors import NotFound
+from .errors import OutcomeUnknown
 from .inputs import PictureSource
 from .inputs import read_bytes
+from .journal.codec import load_error
+from .journal.codec import load_job
+from .journal.journal import Journal
+from .journal.records import Asking
+from .journal.records import Busy
+from .journal.records import Claim
+from .journal.records import Finished
+from .journal.records import Record
+from .journal.states import UNFINISHED
+from .journal.states import State
+from .journal.steps import LostHoldError
 from .options import ImageGenerationConfig
+from .request import asking_of
 from .request import generation_job
 from .request import upload_job
+from .stages import finished
 from .types import GeneratedImage
 from .types import MediaResult
-from .values import GenerationAnswer
 from .values import GenerationJob
-from .values import Job
-from .values import Made
-from .values import Picture
+from .work import Work
 
 if TYPE_CHECKING:
     import jinja2
-    from blinker import NamedSignal
 
     from .generators.base import Generator
     from .storage.base import Storage
@@ -43,11 +50,12 @@ logger = logging.getLogger(__name__)
 
 
 class Pipeline:
-    """The stages, and who hears of them.
+    """Takes askings in, finds or makes their jobs, and has them worked on.
 
     :param config: the checked config.
     :param generator: draws.
     :param storage: keeps.
+    :param journal: records each step before the next is taken.
     :param sender: the sender of the signals.
     :param prompt_loader: finds the app's own prompt template.
     """
@@ -58,14 +66,20 @@ class Pipeline:
         *,
         generator: Generator,
         storage: Storage,
+        journal: Journal,
         sender: object,
         prompt_loader: jinja2.BaseLoader | None,
     ) -> None:
         self._config = config
         self._generator = generator
         self._storage = storage
-        self._sender = sender
+        self._journal = journal
+        self._work = Work(
+            config, generator=generator, storage=storage, journal=journal, sender=sender
+        )
         self._templates = prompts.prompt_environment(prompt_loader)
+
+    # Doors
 
     def generate_and_upload(
         self,
@@ -74,21 +88,49 @@ class Pipeline:
         metadata: Mapping[str, Any] | None,
         config: ImageGenerationConfig | None,
         reference_images: Iterable[PictureSource | str],
+        *,
+        idempotency_key: str | None,
+        reuse: bool,
+        spender: str | None,
+        wait: bool,
     ) -> MediaResult:
         """See :meth:`flask_media.MediaService.generate_and_upload`."""
         key = self._storage.check_key(object_key)
         job = self._job(prompt, config, reference_images, key, metadata)
-        return self._store(job, key, self._make(job))
+        asking = asking_of(
+            job,
+            scope=self._storage.location,
+            model=self._generator.model_of(job.request),
+            idempotency_key=idempotency_key,
+            reuse=reuse or self._config.reuse,
+            spender=spender,
+        )
+        while True:
+            result = self._joined(self._begin(asking, job), job, asking, wait=wait)
+            if isinstance(result, MediaResult):
+                return result
 
     def generate(
         self,
         prompt: str,
         config: ImageGenerationConfig | None,
         reference_images: Iterable[PictureSource | str],
+        *,
+        spender: str | None,
     ) -> GeneratedImage:
         """See :meth:`flask_media.MediaService.generate`."""
         job = self._job(prompt, config, reference_images)
-        return _generated_image(job, self._make(job))
+        asking = asking_of(
+            job,
+            scope=self._storage.location,
+            model=self._generator.model_of(job.request),
+            spender=spender,
+        )
+        held = self._begin(asking, job)
+        image = self._finish(held, job) if isinstance(held, Claim) else None
+        if not isinstance(image, GeneratedImage):
+            raise OutcomeUnknown("Another process took the job over.", job_id=job.id)
+        return image
 
     def upload(
         self, data: PictureSource, object_key: str, metadata: Mapping[str, Any] | None
@@ -99,7 +141,42 @@ class Pipeline:
         job = upload_job(object_key, metadata, self._storage)
         picture = imaging.inspect(read_bytes("data", data), decode=True)
         picture = imaging.render(picture, format=job.format, generated=False)
-        return self._store(job, object_key, _finished(picture))
+        result = self._work.put(job, object_key, finished(picture))
+        self._work.emit(signals.upload_finished, job, result=result)
+        return result
+
+    def resume(self, job_id: str, *, buy: bool) -> MediaResult | GeneratedImage:
+        """See :meth:`flask_media.MediaService.resume`."""
+        while True:
+            held = self._journal.claim(job_id)
+            if isinstance(held, Busy):
+                record = self._journal.wait(job_id)
+                if record.state in UNFINISHED and not _was_let_go(record):
+                    continue
+                return self._outcome(record)
+            if isinstance(held, Finished):
+                return self._outcome(held.record)
+            result = self._finish(held, self._taken_over(held), buy=buy)
+            if result is not None:
+                return result
+
+    def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
+        """See :meth:`flask_media.MediaService.resume_all`."""
+        results: list[MediaResult | GeneratedImage | MediaError] = []
+        for job_id in self._journal.left():
+            try:
+                held = self._journal.claim(job_id)
+                if not isinstance(held, Claim):
+                    continue  # another process was quicker
+                result = self._finish(held, self._taken_over(held), keep=True)
+            except MediaError as error:
+                results.append(error)
+            else:
+                if result is not None:
+                    results.append(result)
+        return results
+
+    # A job
 
     def _job(
         self,
@@ -121,160 +198,73 @@ class Pipeline:
             metadata=metadata,
         )
 
-    def _make(self, job: GenerationJob) -> Made:
-        """Have the picture generated, verify it and bring it into the form asked for.
+    def _begin(self, asking: Asking, job: GenerationJob) -> Claim | Finished | Busy:
+        return self._journal.begin(
+            asking,
+            model=self._generator.model_of(job.request),
+            estimate=self._work.estimate(job),
+        )
 
-        :raises MediaError: as the generator and ``imaging`` say; its ``job_id`` is the job's.
-        """
-        self._emit(signals.generation_started, job)
+    def _joined(
+        self, held: Claim | Finished | Busy, job: GenerationJob, asking: Asking, *, wait: bool
+    ) -> MediaResult | GeneratedImage | None:
+        """What comes of the asking; None to look at the journal again."""
+        if isinstance(held, Claim):
+            return self._finish(held, job if held.is_new else self._taken_over(held, job.metadata))
+        record = held.record
+        if isinstance(held, Busy):
+            if not wait:
+                raise InProgress(
+                    f"Job {record.id} is at the same request. Ask again later, or with wait=True.",
+                    job_id=record.id,
+                )
+            record = self._journal.wait(record.id)
+            if record.state in UNFINISHED and not _was_let_go(record):
+                return None  # its process ended: the job is anybody's
+        result = self._outcome(record)
+        if not asking.reuse:
+            return result
+        if self._storage.holds(result.object_key, result.sha256):
+            return dataclasses.replace(result, cost_usd=Decimal(0))
+        self._journal.forget(record.id)  # overwritten or deleted since
+        return None
+
+    def _taken_over(self, claim: Claim, metadata: dict[str, str] | None = None) -> GenerationJob:
+        """The job of a claim that another asking began."""
+        from . import imaging
+
+        pictures = [imaging.inspect(data) for data in self._journal.references(claim.id)]
+        job = load_job(claim.id, self._journal.record(claim.id).spec, pictures)
+        return job if metadata is None else dataclasses.replace(job, metadata=metadata)
+
+    def _outcome(self, record: Record) -> MediaResult:
+        """What became of a job that is finished, or that was let go with an error."""
+        if record.state in (State.DONE, State.UPLOADED) and record.result is not None:
+            return dataclasses.replace(MediaResult.from_dict(record.result), cached=True)
+        if record.error is None:
+            raise NotFound(f"The picture of job {record.id} was handed out; nothing is stored.")
+        error = load_error(record.error)
+        error.job_id = record.id
+        raise error
+
+    def _finish(
+        self, claim: Claim, job: GenerationJob, *, buy: bool = False, keep: bool = False
+    ) -> MediaResult | GeneratedImage | None:
+        """Do what is left to do; None if another process took the job over meanwhile."""
+        failure: MediaError | None = None
         try:
-            made = _rendered(job, *self._generated(job))
+            return self._work.go_on(claim, job, buy=buy, keep=keep)
+        except LostHoldError:
+            logger.warning("Job %s: another process took it over", claim.id)
+            return None
         except MediaError as error:
-            self._failed(signals.generation_failed, job, error)
+            error.job_id = claim.id
+            failure = error
             raise
-        self._emit(signals.generation_finished, job, image=_generated_image(job, made))
-        return made
-
-    def _store(self, job: Job, key: str, made: Made) -> MediaResult:
-        """Store the picture under the key.
-
-        :raises UploadFailed: the storage refused or failed; says whether that can pass.
-        """
-        picture = made.picture
-        self._emit(signals.upload_started, job)
-        try:
-            self._storage.put(
-                key,
-                picture.data,
-                content_type=picture.content_type,
-                sha256=made.sha256,
-                metadata=job.metadata,
-            )
-            result = self._result(job, key, made)
-        except MediaError as cause:
-            error = UploadFailed(f"{key!r} could not be stored: {cause}", retryable=cause.retryable)
-            self._failed(signals.upload_failed, job, error)
-            raise error from cause
-        logger.info("Job %s: stored %d bytes as %r", job.id, result.size_bytes, key)
-        self._emit(signals.upload_finished, job, result=result)
-        return result
-
-    def _generated(self, job: GenerationJob) -> tuple[GenerationAnswer, int]:
-        request = job.request
-        logger.info(
-            "Job %s: asking for %d x %d pixels, %d references",
-            job.id,
-            request.width,
-            request.height,
-            len(request.references),
-        )
-        started = time.monotonic()
-        answer, calls = ask(
-            lambda: self._generator.generate(request),
-            max_attempts=self._config.gemini_max_attempts,
-            job_id=job.id,
-        )
-        logger.info(
-            "Job %s: %s answered call %d after %.2f s with %d bytes, cost %s USD",
-            job.id,
-            answer.model,
-            calls,
-            time.monotonic() - started,
-            len(answer.data),
-            "unknown" if answer.cost_usd is None else answer.cost_usd,
-        )
-        return answer, calls
-
-    def _result(self, job: Job, key: str, made: Made) -> MediaResult:
-        picture = made.picture
-        return MediaResult(
-            url=self._storage.url(key),
-            object_key=key,
-            prompt=job.prompt,
-            original_prompt=job.original_prompt,
-            content_type=picture.content_type,
-            width=picture.width,
-            height=picture.height,
-            size_bytes=len(picture.data),
-            sha256=made.sha256,
-            metadata=job.metadata,
-            model=made.model or None,
-            usage=made.usage,
-            cost_usd=made.cost_usd,
-            job_id=job.id,
-            cached=False,
-            attempts=made.attempts,
-            created_at=made.created_at,
-        )
-
-    def _failed(self, signal: NamedSignal, job: Job, error: MediaError) -> None:
-        error.job_id = job.id
-        logger.warning("Job %s: %s: %s", job.id, type(error).__name__, error)
-        self._emit(signal, job, error=error)
-
-    def _emit(self, signal: NamedSignal, job: Job, **values: Any) -> None:
-        signals.emit(
-            signal,
-            self._sender,
-            job_id=job.id,
-            object_key=job.object_key,
-            prompt=job.prompt,
-            **values,
-        )
+        finally:
+            self._work.record(self._journal.release, claim, failure)
 
 
-def _finished(picture: Picture, **values: Any) -> Made:
-    """The picture as something made now, with its hash; ``values`` say how, if it was generated."""
-    return Made(
-        picture=picture,
-        sha256=hashlib.sha256(picture.data).hexdigest(),
-        created_at=datetime.now(UTC),
-        **values,
-    )
-
-
-def _generated_image(job: GenerationJob, made: Made) -> GeneratedImage:
-    """What ``generate`` returns and ``generation_finished`` carries."""
-    picture = made.picture
-    return GeneratedImage(
-        data=picture.data,
-        content_type=picture.content_type,
-        width=picture.width,
-        height=picture.height,
-        size_bytes=len(picture.data),
-        sha256=made.sha256,
-        prompt=job.prompt,
-        original_prompt=job.original_prompt,
-        model=made.model,
-        usage=made.usage,
-        cost_usd=made.cost_usd,
-        job_id=job.id,
-        attempts=made.attempts,
-        created_at=made.created_at,
-    )
-
-
-def _rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
-    from . import imaging
-
-    config = job.config
-    width, height = config.pixels
-    try:
-        picture = imaging.render(
-            imaging.inspect(answer.data),
-            width=width,
-            height=height,
-            format=job.format,
-            quality=config.quality,
-            compression=config.compression,
-        )
-    except InvalidImage as error:
-        error.model, error.usage = answer.model, answer.usage
-        raise
-    return _finished(
-        picture,
-        model=answer.model,
-        usage=answer.usage,
-        cost_usd=answer.cost_usd,
-        attempts=calls,
-    )
+def _was_let_go(record: Record) -> bool:
+    """Whether whoever was at an unfinished job stopped with an error, rather than ended."""
+    return record.owner is None and record.error is not None

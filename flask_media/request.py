@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import sys
 import uuid
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -16,7 +18,11 @@ from .inputs import PictureSource
 from .inputs import check_config
 from .inputs import read_bytes
 from .inputs import target_format
+from .journal.codec import digest
+from .journal.codec import dump_job
+from .journal.records import Asking
 from .keys import check_metadata
+from .options import check_text
 from .values import GenerationJob
 from .values import GenerationRequest
 from .values import Job
@@ -127,3 +133,72 @@ def _reference(argument: str, source: PictureSource | str, storage: Storage, sid
     else:
         data = read_bytes(argument, source)
     return imaging.scale_down(imaging.inspect(data, decode=True), side)
+
+
+def asking_of(
+    job: GenerationJob,
+    *,
+    scope: str,
+    model: str,
+    idempotency_key: str | None = None,
+    reuse: bool = False,
+    spender: str | None = None,
+) -> Asking:
+    """How the journal tells this asking from others.
+
+    :param scope: the storage that it is for.
+    :param model: the model that is asked first.
+    :param idempotency_key: the caller's name for the request.
+    :param reuse: whether a stored picture of an equal request will do.
+    :param spender: who pays.
+    :raises InvalidRequest: the key or the spender is no text of 1 to 255 characters.
+    """
+    key = _named("idempotency_key", idempotency_key)
+    request = job.request
+    picture = (
+        scope,
+        job.original_prompt,
+        model,
+        job.config.to_dict(),
+        [hashlib.sha256(picture.data).hexdigest() for picture in request.references],
+    )
+    fingerprint = digest(job.object_key, picture)
+    request_hash = digest(fingerprint, job.metadata)
+    reuse_hash = digest(picture, job.format) if job.object_key is not None else None
+    task = _celery_task() if job.object_key is not None else None
+    joinable = job.object_key is not None
+    flight = None
+    if joinable and key is None:
+        flight = f"r:{reuse_hash}" if reuse else f"f:{fingerprint}"
+    return Asking(
+        job_id=job.id,
+        scope=scope,
+        object_key=job.object_key,
+        fingerprint=fingerprint,
+        request_hash=request_hash,
+        reuse_hash=reuse_hash,
+        reuse=reuse,
+        flight=flight,
+        joinable=joinable,
+        key=None if key is None else f"key:{key}",
+        task=None if task is None else f"task:{task}:{request_hash}",
+        spender=_named("spender", spender) or "",
+        spec=dump_job(job),
+        references=tuple(picture.data for picture in request.references),
+    )
+
+
+def _named(argument: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 1 <= len(value) <= 255:
+        raise InvalidRequest(f"{argument} must be text of 1 to 255 characters, or None.")
+    check_text(argument, value)
+    return value
+
+
+def _celery_task() -> str | None:
+    """The id of the Celery task that runs here, if one does."""
+    celery = sys.modules.get("celery")  # not imported, no task
+    task = celery.current_task if celery is not None else None
+    return task.request.id if task else None

@@ -6,6 +6,10 @@ import threading
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from datetime import UTC
+from datetime import date
+from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -13,6 +17,8 @@ from typing import BinaryIO
 
 from .config import MediaConfig
 from .config import conceal
+from .errors import InvalidRequest
+from .errors import MediaError
 from .errors import NotFound
 from .generators import make_generator
 from .options import ImageGenerationConfig
@@ -27,6 +33,8 @@ if TYPE_CHECKING:
 
     from .generators.base import Generator
     from .inputs import PictureSource
+    from .journal.journal import Journal
+    from .journal.spend import Spend
     from .pipeline import Pipeline
     from .storage.base import Storage
 
@@ -60,6 +68,7 @@ class MediaService:
         self._lock = threading.Lock()
         self._generator: Generator | None = None
         self._storage: Storage | None = None
+        self._journal: Journal | None = None
         self._made: Pipeline | None = None
 
     # What an app asks for
@@ -72,16 +81,33 @@ class MediaService:
         config: ImageGenerationConfig | None = None,
         *,
         reference_images: Iterable[PictureSource | str] = (),
+        idempotency_key: str | None = None,
+        reuse: bool = False,
+        spender: str | None = None,
+        wait: bool = True,
     ) -> MediaResult:
         """Generate a picture and store it.
+
+        The same unfinished work asked for again goes on where it stood: a picture that is paid
+        for is never bought again, one that is under way is waited for.
 
         :param prompt: what the picture shall show; 30,000 characters at most.
         :param object_key: where to store it, as ``goals/7/house.png``.
         :param metadata: stored with it: text, numbers, booleans; None values are dropped.
         :param config: how it shall look.
         :param reference_images: pictures to go by: bytes, binary files, or keys stored already.
+        :param idempotency_key: your name for this request, 255 characters at most: asked again
+            with it, finished or not, it is the same picture. Within a Celery task the task's id
+            does this by itself.
+        :param reuse: take the stored picture of an equal request, if there is one.
+        :param spender: whose budget it counts against, as a user's id.
+        :param wait: wait for the same request if it is under way elsewhere, else raise.
         :raises NotConfigured: a config key is missing.
-        :raises InvalidRequest: an argument is wrong. Neither of these two costs anything.
+        :raises InvalidRequest: an argument is wrong.
+        :raises BudgetExceeded: it does not fit in the day's budget.
+        :raises JournalError: it can't be recorded. None of these four costs anything.
+        :raises IdempotencyConflict: the key stands for another request.
+        :raises InProgress: it is under way elsewhere, and ``wait`` is False.
         :raises ContentBlocked: the model refuses the content.
         :raises NoImageReturned: the model answered without a picture.
         :raises RateLimited: the provider's limit is reached; see ``retry_after``.
@@ -93,7 +119,15 @@ class MediaService:
         :raises UploadFailed: the picture could not be stored.
         """
         return self._pipeline.generate_and_upload(
-            prompt, object_key, metadata, config, reference_images
+            prompt,
+            object_key,
+            metadata,
+            config,
+            reference_images,
+            idempotency_key=idempotency_key,
+            reuse=reuse,
+            spender=spender,
+            wait=wait,
         )
 
     def generate(
@@ -102,12 +136,15 @@ class MediaService:
         config: ImageGenerationConfig | None = None,
         *,
         reference_images: Iterable[PictureSource | str] = (),
+        spender: str | None = None,
     ) -> GeneratedImage:
         """Generate a picture and return it without storing it.
 
+        The journal keeps its bytes until it returns; it is never the same job as another.
+
         :raises MediaError: as :meth:`generate_and_upload`, except ``UploadFailed``.
         """
-        return self._pipeline.generate(prompt, config, reference_images)
+        return self._pipeline.generate(prompt, config, reference_images, spender=spender)
 
     def upload(
         self,
@@ -129,6 +166,48 @@ class MediaService:
         :raises UploadFailed: it could not be stored.
         """
         return self._pipeline.upload(data, object_key, metadata)
+
+    # What was asked for before
+
+    def resume(self, job_id: str, *, buy: bool = False) -> MediaResult | GeneratedImage:
+        """Go on with a job where it stands: upload what is paid for, or ask as it is allowed.
+
+        :param job_id: as in errors, signals and results.
+        :param buy: ask once more though calls for it may have been charged.
+        :returns: what its first call would have returned.
+        :raises NotFound: the journal has no such job.
+        :raises MediaError: as :meth:`generate_and_upload`.
+        """
+        return self._pipeline.resume(job_id, buy=buy)
+
+    def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
+        """Go on with all jobs that dead processes left; safe in many processes at once.
+
+        Buys only as MEDIA_ON_UNKNOWN says.
+
+        :returns: a result or an error for each job; raises none of them.
+        """
+        return self._pipeline.resume_all()
+
+    def usage(self, since: date | None = None, by: str | None = None) -> Spend | dict[str, Spend]:
+        """What was spent.
+
+        :param since: a day or time (UTC where it names no zone) to count from.
+        :param by: ``day``, ``model`` or ``spender`` for a sum each; None for one of all.
+        :raises InvalidRequest: ``by`` is something else.
+        """
+        if by not in (None, "day", "model", "spender"):
+            raise InvalidRequest(f"by is {by!r}; it must be 'day', 'model', 'spender' or None.")
+        sums = self.journal.spent(_moment(since), by)
+        return sums if by else sums[""]
+
+    def gc(self, older_than: timedelta = timedelta(days=90)) -> int:
+        """Delete finished jobs from the journal; returns how many. Never one whose picture is
+        not stored.
+
+        :param older_than: how long ago they were finished.
+        """
+        return self.journal.collect(older_than.total_seconds())
 
     # What is stored
 
@@ -247,8 +326,27 @@ class MediaService:
         )
 
     @property
+    def journal(self) -> Journal:
+        """The journal of MEDIA_JOURNAL_URL, made at first use."""
+        with self._lock:
+            if self._journal is None:
+                from .journal.journal import Journal
+                from .journal.spend import Budgets
+
+                config = self._config
+                url = config.journal_url
+                self._journal = Journal(
+                    url.reveal() if url else f"sqlite:///{self._folder.parent / 'media.sqlite3'}",
+                    lease=config.lease,
+                    budgets=Budgets(
+                        app=config.budget_per_day, spender=config.budget_per_user_per_day
+                    ),
+                )
+            return self._journal
+
+    @property
     def _pipeline(self) -> Pipeline:
-        generator, storage = self.generator, self.storage
+        generator, storage, journal = self.generator, self.storage, self.journal
         with self._lock:
             if self._made is None:
                 from .pipeline import Pipeline  # the stages are loaded with the first picture
@@ -257,6 +355,7 @@ class MediaService:
                     self._config,
                     generator=generator,
                     storage=storage,
+                    journal=journal,
                     sender=self._sender,
                     prompt_loader=self._prompt_loader,
                 )
@@ -267,3 +366,10 @@ class MediaService:
         with self._lock:
             self._config = self._config.replace(**given)
             self._generator = self._storage = self._made = None
+
+
+def _moment(since: date | None) -> datetime | None:
+    if since is None:
+        return None
+    moment = since if isinstance(since, datetime) else datetime(since.year, since.month, since.day)  # noqa: DTZ001
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from decimal import Decimal
 
 from ..values import GenerationAnswer
 from ..values import GenerationRequest
@@ -40,3 +41,11 @@ class Generator(abc.ABC):
     def reference_side(self, request: GenerationRequest) -> int:  # noqa: ARG002
         """Longest useful side of a reference picture, in pixels; larger ones are scaled down."""
         return 2048
+
+    def model_of(self, request: GenerationRequest) -> str:
+        """The model that :meth:`generate` will ask."""
+        return request.model or type(self).__name__
+
+    def expected_cost(self, request: GenerationRequest) -> Decimal | None:  # noqa: ARG002
+        """US dollars that one call is expected to cost, None when no price is known."""
+        return None

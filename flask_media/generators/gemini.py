@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import weakref
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..config import Secret
@@ -128,6 +129,16 @@ class GeminiGenerator(Generator):
     def reference_side(self, request: GenerationRequest) -> int:
         """Longest useful side of a reference picture, in pixels."""
         return self._find(request).reference_side
+
+    def model_of(self, request: GenerationRequest) -> str:
+        """The model that is asked: the request's, else GEMINI_MODEL."""
+        return request.model or self._model
+
+    def expected_cost(self, request: GenerationRequest) -> Decimal | None:
+        """US dollars of the picture itself by the table of models; the prompt adds little."""
+        model = self._find(request)
+        ratio = model.nearest_ratio(request.width, request.height)
+        return model.usd(model.step(ratio, request.width, request.height, request.quality))
 
     def close(self) -> None:
         """Close idle connections. A later call opens new ones."""

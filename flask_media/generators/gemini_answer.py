@@ -103,11 +103,13 @@ def read_answer(body: bytes, model: str, clean: Cleaner) -> tuple[bytes, Usage |
 def _unreadable(error: pydantic.ValidationError, body: bytes, model: str) -> MediaError:
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]["type"]
     if fault == "bytes_invalid_encoding":
-        return InvalidImage(
+        unreadable = InvalidImage(
             f"{model} sent a picture whose base64 can't be decoded.",
             usage=_usage(_Bill.model_validate_json(body).usageMetadata),
             model=model,
         )
+        unreadable.data = body
+        return unreadable
     return OutcomeUnknown(
         f"{model} sent an answer that is cut or not the API's JSON ({fault}). The call may have "
         "been charged. If it happens again, check GEMINI_BASE_URL.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 
 from ..options import ImageQuality
@@ -52,11 +53,19 @@ class ImageModel:
     """Width and height in pixels at 1K, by aspect ratio."""
     steps: tuple[str, ...] = ()
     """Its size steps, smallest first; empty where there is no choice and none is sent."""
+    prices: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """US dollars a picture by size step, ``1K`` where there is no choice; as listed by Google in
+    November 2026. For budgets, before a call; what it did cost is read from its answer."""
     max_references: int | None = None
     """Most reference pictures of one request, None where that is not known."""
     reference_side: int = 2048
     """Longest useful side of a reference picture, in pixels. The models look at tiles of a picture
     scaled down to well under this; more pixels are upload time and nothing else."""
+
+    def usd(self, step: str | None) -> Decimal | None:
+        """US dollars of a picture at that step, None where that is not known."""
+        price = self.prices.get(step or "1K")
+        return None if price is None else Decimal(price)
 
     def nearest_ratio(self, width: int, height: int) -> str:
         """The aspect ratio that differs least from ``width`` x ``height`` as a factor."""
@@ -95,17 +104,26 @@ MODELS: Mapping[str, ImageModel] = MappingProxyType(
                 name="gemini-nano-banana-2.1",
                 ratios=ALL_RATIOS,
                 steps=("1K", "2K", "4K"),
+                prices={"1K": "0.034", "2K": "0.050", "4K": "0.11"},
                 max_references=14,
             ),
-            ImageModel(name="gemini-3-pro-image", steps=("1K", "2K", "4K"), max_references=14),
-            ImageModel(name="gemini-3.1-flash-lite-image", max_references=14),
+            ImageModel(
+                name="gemini-3-pro-image",
+                steps=("1K", "2K", "4K"),
+                prices={"1K": "0.134", "2K": "0.134", "4K": "0.24"},
+                max_references=14,
+            ),
+            ImageModel(
+                name="gemini-3.1-flash-lite-image", prices={"1K": "0.034"}, max_references=14
+            ),
             ImageModel(
                 name="gemini-3.1-flash-image",
                 ratios=ALL_RATIOS,
                 steps=("512", "1K", "2K", "4K"),
+                prices={"1K": "0.067"},
                 max_references=14,
             ),
-            ImageModel(name="gemini-2.5-flash-image", max_references=3),
+            ImageModel(name="gemini-2.5-flash-image", prices={"1K": "0.039"}, max_references=3),
         )
     }
 )

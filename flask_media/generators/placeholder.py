@@ -89,6 +89,14 @@ class PlaceholderGenerator(Generator):
                 f"and {MAX_PIXELS:,} pixels in all are drawn."
             )
 
+    def model_of(self, request: GenerationRequest) -> str:  # noqa: ARG002
+        """``placeholder``, whatever model is asked for."""
+        return MODEL
+
+    def expected_cost(self, request: GenerationRequest) -> Decimal | None:  # noqa: ARG002
+        """Nothing."""
+        return Decimal(0)
+
     def generate(self, request: GenerationRequest) -> GenerationAnswer:
         """Draw it: exactly the pixels of the request, as a PNG.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 from typing import final
 
+from ..errors import NotFound
 from ..keys import check_metadata
 from ..keys import check_object_key
 from ..types import ObjectStat
@@ -81,6 +82,18 @@ class Storage(abc.ABC):
         :raises StorageError: the storage refused or failed.
         """
         return self._stat(check_object_key(key))
+
+    @final
+    def holds(self, key: str, sha256: str) -> bool:
+        """Whether the object is there with just those bytes, as far as the storage knows.
+
+        :param sha256: SHA-256 of the bytes, 64 hexadecimal digits.
+        :raises StorageError: the storage refused or failed.
+        """
+        try:
+            return self.stat(key).sha256 == sha256
+        except NotFound:
+            return False
 
     @final
     def delete(self, key: str) -> None:

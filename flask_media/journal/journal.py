@@ -1,0 +1,236 @@
+"""The journal: every step of a job is committed before the next is taken."""
+
+from __future__ import annotations
+
+import json
+import time
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
+
+from ..errors import IdempotencyConflict
+from ..errors import NotFound
+from . import spend
+from .codec import dump
+from .owner import this_process
+from .reader import is_live
+from .records import Asking
+from .records import Busy
+from .records import Claim
+from .records import Finished
+from .records import Record
+from .records import to_nano
+from .schema import UNFINISHED_SQL
+from .schema import Database
+from .schema import jobs
+from .schema import keys
+from .schema import references
+from .spend import Budgets
+from .states import State
+from .steps import JournalSteps
+
+
+class Journal(JournalSteps):
+    """The record of all jobs of one app, or of many apps and hosts that share a database.
+
+    :param url: an SQLAlchemy URL of SQLite or PostgreSQL; nothing is opened before the first use.
+    :param lease: seconds that a job stays with a process that stopped renewing it.
+    :param budgets: the limits of a day.
+    """
+
+    def __init__(self, url: str, *, lease: float, budgets: Budgets) -> None:
+        super().__init__(Database(url), lease, budgets)
+        columns = self._columns
+        self._by_key = (
+            sa.select(*columns)
+            .join(keys, keys.c.job_id == jobs.c.id)
+            .where(keys.c.scope == sa.bindparam("scope"), keys.c.key == sa.bindparam("key"))
+        )
+        self._by_work = (
+            sa.select(*columns)
+            .where(
+                jobs.c.fingerprint == sa.bindparam("fingerprint"),
+                sa.text(UNFINISHED_SQL),
+            )
+            .order_by(jobs.c.created_at)
+        )
+        self._by_flight = sa.select(*columns).where(jobs.c.flight == sa.bindparam("flight"))
+        self._by_picture = (
+            sa.select(*columns)
+            .where(
+                jobs.c.reuse_hash == sa.bindparam("reuse_hash"), jobs.c.state == State.DONE.value
+            )
+            .order_by(jobs.c.created_at.desc())
+        )
+        self._insert = jobs.insert().values(lease_until=self._until)
+
+    def begin(
+        self, asking: Asking, *, model: str, estimate: Decimal | None
+    ) -> Claim | Finished | Busy:
+        """Take the job of this asking: a new one, with its first call recorded, or one there is.
+
+        :param model: the model of a new job's first call.
+        :param estimate: US dollars that the call may cost, None if unknown.
+        :raises IdempotencyConflict: the key stands for another request.
+        :raises BudgetExceeded: a new job's call does not fit in the budget.
+        :raises JournalError: it can't be recorded.
+        """
+        while True:
+            try:
+                with self._db.write() as connection:
+                    return self._begin(connection, asking, model, to_nano(estimate) or 0)
+            except sa.exc.IntegrityError:
+                continue  # another process made the job in this moment: look again
+
+    def claim(self, job_id: str) -> Claim | Finished | Busy:
+        """Take a job by its id.
+
+        :raises NotFound: there is none.
+        :raises JournalError: it can't be recorded.
+        """
+        with self._db.write() as connection:
+            row = connection.execute(self._by_id.with_for_update(), {"job": job_id}).first()
+            if row is None:
+                raise NotFound(f"The journal has no job {job_id!r}.")
+            return self._take(connection, row)
+
+    def _begin(
+        self, connection: sa.Connection, asking: Asking, model: str, nano: int
+    ) -> Claim | Finished | Busy:
+        row = self._find(connection, asking)
+        if row is not None:
+            taken = self._take(connection, row)
+            self._name(connection, asking, row.id)
+            return taken
+        now, day = time.time(), spend.today()
+        spend.reserve(connection, self.budgets, day=day, spender=asking.spender, nano=nano)
+        attempts = [{"model": model, "at": now}]
+        connection.execute(
+            self._insert,
+            {
+                "id": asking.job_id,
+                "state": State.GENERATING.value,
+                "scope": asking.scope,
+                "object_key": asking.object_key,
+                "fingerprint": asking.fingerprint,
+                "request_hash": asking.request_hash,
+                "reuse_hash": asking.reuse_hash,
+                "flight": asking.flight,
+                "spec": asking.spec,
+                "spender": asking.spender,
+                "owner": this_process(),
+                "attempts": dump(attempts),
+                "reserved_nano": nano,
+                "day": day,
+                "created_at": now,
+                "updated_at": now,
+            },
+        )
+        self._name(connection, asking, asking.job_id)
+        if asking.references:
+            rows = [
+                {"job_id": asking.job_id, "position": position, "data": data}
+                for position, data in enumerate(asking.references)
+            ]
+            connection.execute(references.insert(), rows)
+        self._keeper.hold()
+        return Claim(
+            id=asking.job_id,
+            epoch=1,
+            state=State.GENERATING,
+            attempts=attempts,
+            paid_calls=0,
+            spender=asking.spender,
+            day=day,
+            reserved_nano=nano,
+        )
+
+    def _find(self, connection: sa.Connection, asking: Asking) -> Any:
+        """The row of the job that this asking is about, None for a new one."""
+        for name in (asking.key, asking.task):
+            if name is not None and (row := self._named(connection, asking, name)) is not None:
+                return row
+        if asking.reuse:
+            values = {"reuse_hash": asking.reuse_hash, "flight": asking.flight}
+            for query in (self._by_picture.limit(1), self._by_flight.with_for_update()):
+                if (row := connection.execute(query, values).first()) is not None:
+                    return row
+        if asking.joinable:
+            values = {"fingerprint": asking.fingerprint}
+            for row in connection.execute(self._by_work.with_for_update(), values):
+                if asking.key is None or row.flight is not None:
+                    return row
+        return None
+
+    def _named(self, connection: sa.Connection, asking: Asking, name: str) -> Any:
+        """The row that a key or task stands for."""
+        values = {"scope": asking.scope, "key": name}
+        row = connection.execute(self._by_key.with_for_update(), values).first()
+        if row is not None and row.request_hash != asking.request_hash:
+            raise IdempotencyConflict(
+                f"The idempotency key of job {row.id} stands for another request. Use a key of "
+                "its own for each request.",
+                job_id=row.id,
+            )
+        return row
+
+    def _name(self, connection: sa.Connection, asking: Asking, job_id: str) -> None:
+        """Let the asking's key and task stand for the job from now on."""
+        for name in (asking.key, asking.task):
+            if name is not None:
+                known = connection.scalar(
+                    sa.select(keys.c.job_id).where(keys.c.scope == asking.scope, keys.c.key == name)
+                )
+                if known is None:
+                    connection.execute(
+                        keys.insert().values(scope=asking.scope, key=name, job_id=job_id)
+                    )
+
+    def _take(self, connection: sa.Connection, row: Any) -> Claim | Finished | Busy:
+        record = Record.of_row(row)
+        state = record.state
+        if state in (State.DONE, State.QUARANTINED):
+            return Finished(record)
+        if state is State.FAILED and not json.loads(record.error or "{}").get("retryable"):
+            return Finished(record)
+        if is_live(row):
+            return Busy(record)
+        claim = Claim(
+            id=record.id,
+            epoch=record.epoch + 1,
+            state=State.REQUESTED if state is State.FAILED else state,
+            attempts=list(record.attempts),
+            paid_calls=record.paid_calls,
+            spender=record.spender,
+            day=row.day,
+            is_new=False,
+        )
+        values: dict[str, Any] = {}
+        if state is State.GENERATING:
+            # Its process ended within a call: what that came to, nobody knows.
+            claim.state = State.UNKNOWN
+            claim.paid_calls += 1
+            claim.attempts[-1]["outcome"] = "unknown"
+            values = {
+                "paid_calls": claim.paid_calls,
+                "attempts": dump(claim.attempts),
+                "risk_nano": row.risk_nano + row.reserved_nano,
+                "reserved_nano": 0,
+            }
+        done = connection.execute(
+            self._step.values(lease_until=self._until),
+            {
+                "job": record.id,
+                "held": record.epoch,
+                "epoch": claim.epoch,
+                "owner": this_process(),
+                "state": claim.state.value,
+                "updated_at": time.time(),
+                **values,
+            },
+        )
+        if not done.rowcount:
+            return Busy(record)
+        self._keeper.hold()
+        return claim

@@ -1,0 +1,58 @@
+"""Keeping hold of jobs for as long as this process lives."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+from ..errors import JournalError
+
+logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Renews the leases of this process's jobs while it has any, in a thread of its own.
+
+    :param lease: seconds that a lease lasts; it is renewed three times as often.
+    :param renew: writes the new expiry of all jobs that this process holds.
+    """
+
+    def __init__(self, lease: float, renew: Callable[[], None]) -> None:
+        self._interval = lease / 3
+        self._renew = renew
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._held = 0
+        self._pid = 0
+
+    def hold(self) -> None:
+        """One more job is held."""
+        with self._lock:
+            if self._pid != os.getpid():  # threads do not survive a fork
+                self._pid, self._held, self._thread = os.getpid(), 0, None
+            self._held += 1
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="flask-media-leases", daemon=True
+                )
+                self._thread.start()
+
+    def release(self) -> None:
+        """One job less is held. The thread stays for the next one, for a while."""
+        with self._lock:
+            if self._pid == os.getpid():
+                self._held -= 1
+
+    def _run(self) -> None:
+        tick = threading.Event()
+        while not tick.wait(self._interval):
+            with self._lock:
+                if self._held == 0:
+                    self._thread = None
+                    return
+            try:
+                self._renew()
+            except JournalError as error:
+                logger.warning("Leases could not be renewed: %s", error)

@@ -1,0 +1,115 @@
+"""What the journal says, and waiting for it to say more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
+
+from ..errors import NotFound
+from . import spend
+from .owner import is_gone
+from .records import Record
+from .schema import UNFINISHED_SQL
+from .schema import Database
+from .schema import jobs
+from .schema import keys
+from .schema import pictures
+from .schema import references
+from .spend import Spend
+from .states import UNFINISHED
+from .states import State
+
+
+class JournalReader:
+    """Looks things up in a journal, and tidies it.
+
+    :param database: where it is.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._changed = threading.Condition()
+        self._columns = (jobs, (jobs.c.lease_until - database.clock()).label("left"))
+        self._by_id = sa.select(*self._columns).where(jobs.c.id == sa.bindparam("job"))
+
+    def record(self, job_id: str) -> Record:
+        """What the journal says of a job.
+
+        :raises NotFound: there is none.
+        """
+        with self._db.read() as connection:
+            row = connection.execute(self._by_id, {"job": job_id}).first()
+        if row is None:
+            raise NotFound(f"The journal has no job {job_id!r}.")
+        return Record.of_row(row)
+
+    def wait(self, job_id: str) -> Record:
+        """Wait until nobody is at the job any more, and return what became of it."""
+        pause = 0.01
+        while True:
+            with self._db.read() as connection:
+                row = connection.execute(self._by_id, {"job": job_id}).first()
+            if row is None or State(row.state) not in UNFINISHED or not is_live(row):
+                return self.record(job_id)
+            with self._changed:  # within this process the end is told, of others' it is looked up
+                self._changed.wait(pause)
+            pause = min(pause * 1.5, 0.5)
+
+    def picture(self, job_id: str) -> bytes | None:
+        """The bytes as they came, None once they are stored."""
+        with self._db.read() as connection:
+            return connection.scalar(sa.select(pictures.c.data).where(pictures.c.job_id == job_id))
+
+    def references(self, job_id: str) -> list[bytes]:
+        """The reference pictures of an unfinished job."""
+        query = (
+            sa.select(references.c.data)
+            .where(references.c.job_id == job_id)
+            .order_by(references.c.position)
+        )
+        with self._db.read() as connection:
+            return list(connection.scalars(query))
+
+    def left(self) -> list[str]:
+        """The ids of unfinished jobs that nobody is at, oldest first."""
+        left = (jobs.c.lease_until - self._db.clock()).label("left")
+        query = (
+            sa.select(jobs.c.id, jobs.c.owner, left)
+            .where(sa.text(UNFINISHED_SQL))
+            .order_by(jobs.c.created_at)
+        )
+        with self._db.read() as connection:
+            return [row.id for row in connection.execute(query) if not is_live(row)]
+
+    def forget(self, job_id: str) -> None:
+        """Let no later asking reuse the picture of a job."""
+        with self._db.write() as connection:
+            connection.execute(jobs.update().where(jobs.c.id == job_id).values(reuse_hash=None))
+
+    def spent(self, since: datetime | None, by: str | None) -> dict[str, Spend]:
+        """Sums of what was paid, by ``day``, ``model`` or ``spender``, or all under ``""``."""
+        with self._db.read() as connection:
+            return spend.sums(connection, since, by)
+
+    def collect(self, older_than: float) -> int:
+        """Delete finished jobs; returns how many. Bytes that are not stored stay.
+
+        :param older_than: seconds since they were finished.
+        """
+        old = sa.select(jobs.c.id).where(
+            jobs.c.state.in_([State.DONE.value, State.FAILED.value]),
+            jobs.c.updated_at < time.time() - older_than,
+        )
+        with self._db.write() as connection:
+            for table in (keys, references):
+                connection.execute(table.delete().where(table.c.job_id.in_(old)))
+            return connection.execute(jobs.delete().where(jobs.c.id.in_(old))).rowcount
+
+
+def is_live(row: Any) -> bool:
+    """Whether the row's owner is still at the job."""
+    return row.owner is not None and row.left > 0 and not is_gone(row.owner)

@@ -1,0 +1,285 @@
+"""The tables, and the database they are in."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
+from sqlalchemy import event  # noqa: TID253
+
+from ..errors import JournalError
+from .states import UNFINISHED
+
+SCHEMA_VERSION = 1
+"""Version of the tables below; raised with each migration."""
+
+SQLITE_PAGE_BYTES = 32_768
+"""SQLite's page size: pictures lie in few large pages (measured against 4 KiB: 0.7 of the CPU)."""
+
+SQLITE_CHECKPOINT_PAGES = 1_000
+"""Pages in the write-ahead log before SQLite moves them into the file."""
+
+BUSY_SECONDS = 30.0
+"""How long a write waits for another process's."""
+
+metadata = sa.MetaData()
+
+schema_version = sa.Table(
+    "media_schema", metadata, sa.Column("version", sa.Integer, primary_key=True)
+)
+
+UNFINISHED_SQL = "state IN ({})".format(", ".join(f"'{state.value}'" for state in UNFINISHED))
+"""The condition of the partial indexes, and so of the queries that shall use them."""
+
+_unfinished = sa.text(UNFINISHED_SQL)
+
+jobs = sa.Table(
+    "media_jobs",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("state", sa.String(12), nullable=False),
+    # Which work it is: equal fingerprints are the same asking.
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("object_key", sa.Text),
+    sa.Column("fingerprint", sa.String(64)),
+    sa.Column("request_hash", sa.String(64), nullable=False),
+    sa.Column("reuse_hash", sa.String(64)),
+    # Unique among unfinished work that others may join.
+    sa.Column("flight", sa.String(66), unique=True),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("spender", sa.Text, nullable=False, server_default=""),
+    # Who works on it, until when, and how often it changed hands.
+    sa.Column("owner", sa.Text),
+    sa.Column("lease_until", sa.Double, nullable=False, server_default="0"),
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="1"),
+    # What was paid, or may have been.
+    sa.Column("attempts", sa.Text, nullable=False, server_default="[]"),
+    sa.Column("paid_calls", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("model", sa.Text),
+    sa.Column("usage", sa.Text),
+    sa.Column("cost_nano", sa.BigInteger),
+    sa.Column("risk_nano", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("reserved_nano", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("day", sa.String(10), nullable=False),
+    sa.Column("result", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Index(
+        "media_jobs_unfinished",
+        "fingerprint",
+        sqlite_where=_unfinished,
+        postgresql_where=_unfinished,
+    ),
+    sa.Index(
+        "media_jobs_left",
+        "owner",
+        sqlite_where=_unfinished,
+        postgresql_where=_unfinished,
+    ),
+    sa.Index("media_jobs_key", "scope", "object_key"),
+    sa.Index("media_jobs_reuse", "reuse_hash"),
+    sa.Index("media_jobs_day", "day"),
+)
+"""A row a job."""
+
+keys = sa.Table(
+    "media_keys",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("job_id", sa.String(32), nullable=False, index=True),
+)
+"""Idempotency keys and Celery task ids, and the job that each stands for."""
+
+pictures = sa.Table(
+    "media_pictures",
+    metadata,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+"""The bytes as they came, from then until they are stored. A table of its own: rows of jobs stay
+small."""
+
+references = sa.Table(
+    "media_references",
+    metadata,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+"""The reference pictures of unfinished jobs, so that another process can ask again."""
+
+spend = sa.Table(
+    "media_spend",
+    metadata,
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("spender", sa.Text, primary_key=True),
+    sa.Column("nano", sa.BigInteger, nullable=False),
+)
+"""Running totals a UTC day of what was spent, may have been, or is reserved, where a budget is set;
+the spender ``""`` is the whole app. In billionths of a US dollar."""
+
+
+class Database:
+    """The engine of one journal: one a process, made at first use, tables and all.
+
+    :param url: an SQLAlchemy URL, of SQLite or PostgreSQL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = sa.make_url(url)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._write_lock = threading.Lock()
+        self._engine_lock = threading.Lock()
+        self._engine: sa.Engine | None = None
+        self._pid = 0
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A transaction that writes; committed at the end, undone by an exception.
+
+        :raises JournalError: the database refuses or can't be reached.
+        """
+        engine = self._live_engine()
+        # SQLite has one writer: in a queue here, a thread is not put off by busy time-outs there.
+        lock = self._write_lock if self.is_sqlite else _no_lock
+        failure: str
+        try:
+            with lock, engine.connect() as connection, connection.begin():
+                yield connection
+        except sa.exc.IntegrityError:
+            raise  # somebody else was first, which is the caller's to see to
+        except sa.exc.SQLAlchemyError as error:
+            failure = _in_words(error)
+        else:
+            return
+        raise JournalError(self._said(failure))
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for reading what is committed.
+
+        :raises JournalError: the database refuses or can't be reached.
+        """
+        engine = self._live_engine()
+        failure: str
+        try:
+            with engine.connect() as connection:
+                yield connection.execution_options(media_read=True)
+        except sa.exc.SQLAlchemyError as error:
+            failure = _in_words(error)
+        else:
+            return
+        raise JournalError(self._said(failure))
+
+    def clock(self) -> sa.ColumnElement[float]:
+        """Seconds since 1970 by the database's clock, which all hosts share."""
+        if self.is_sqlite:
+            return sa.literal_column("(julianday('now') - 2440587.5) * 86400.0", sa.Double)
+        return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Double)
+
+    def _said(self, words: str) -> str:
+        place = self._url.database if self.is_sqlite else self._url.host
+        return (
+            f"The journal ({self._url.get_backend_name()}, {place}) failed: {words}. Check "
+            "MEDIA_JOURNAL_URL, the disk's space and the rights."
+        )
+
+    def _live_engine(self) -> sa.Engine:
+        if self._engine is not None and self._pid == os.getpid():
+            return self._engine
+        with self._engine_lock:
+            if self._engine is not None and self._pid != os.getpid():
+                self._engine.dispose(close=False)  # the parent's connections are the parent's
+                self._engine = None
+                self._write_lock = threading.Lock()
+            if self._engine is None:
+                self._engine = self._open()
+                self._pid = os.getpid()
+            return self._engine
+
+    def _open(self) -> sa.Engine:
+        failure: str
+        try:
+            if self.is_sqlite:
+                if self._url.database and self._url.database != ":memory:":
+                    Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+                engine = _sqlite_engine(self._url)
+            else:
+                engine = sa.create_engine(
+                    self._url,
+                    pool_size=16,
+                    max_overflow=80,
+                    pool_pre_ping=True,
+                    hide_parameters=True,
+                )
+            with engine.connect() as connection, connection.begin():
+                self._migrate(connection)
+        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+            failure = _in_words(error)
+        else:
+            return engine
+        raise JournalError(self._said(failure))
+
+    def _migrate(self, connection: sa.Connection) -> None:
+        """Bring the tables to this version; many processes may start at once."""
+        if not self.is_sqlite:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305811326041)")
+        schema_version.create(connection, checkfirst=True)
+        found = connection.scalar(sa.select(sa.func.max(schema_version.c.version)))
+        if found is not None and found > SCHEMA_VERSION:
+            raise sa.exc.InvalidRequestError(
+                f"its tables have version {found}, made by a newer Flask-Media than this one"
+            )
+        if found is None:
+            metadata.create_all(connection)
+            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+
+
+class _NoLock:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+_no_lock = _NoLock()
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        poolclass=sa.pool.QueuePool,
+        pool_size=4,
+        max_overflow=80,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say so
+        for pragma in (
+            f"page_size={SQLITE_PAGE_BYTES}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        reading = connection.get_execution_options().get("media_read")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _in_words(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else 'no reason'}"

@@ -1,0 +1,62 @@
+"""The states of a job.
+
+::
+
+    requested ──> generating ──> generated ──> uploaded ──> done
+        ^            │   │           │
+        └────────────┘   │           └──> quarantined      what came is no picture
+      refused, will be   ├──> unknown ──> generating       cut off; again only as MEDIA_ON_UNKNOWN
+      asked again        └──> failed                       refused for good, or for now
+
+Everything left of ``uploaded`` but ``failed`` and ``quarantined`` is unfinished: a process works
+on it, or has left it for the next asking, ``resume`` or ``resume_all``.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class State(enum.StrEnum):
+    """Where a job stands; each is committed before what follows it is begun."""
+
+    REQUESTED = "requested"
+    """Recorded; no call is under way."""
+    GENERATING = "generating"
+    """A call is under way: after a crash it may have been charged."""
+    GENERATED = "generated"
+    """The picture's bytes are in the journal, not yet in the storage."""
+    UPLOADED = "uploaded"
+    """The storage has it; the last signals are not yet out."""
+    DONE = "done"
+    """Stored, and told."""
+    FAILED = "failed"
+    """Ended without a picture."""
+    UNKNOWN = "unknown"
+    """A call was cut off and may have been charged."""
+    QUARANTINED = "quarantined"
+    """What came is no usable picture; its bytes are kept."""
+
+
+UNFINISHED = (
+    State.REQUESTED,
+    State.GENERATING,
+    State.GENERATED,
+    State.UPLOADED,
+    State.UNKNOWN,
+)
+"""The states that somebody still has to do something about."""
+
+NEXT: dict[State, frozenset[State]] = {
+    State.REQUESTED: frozenset({State.GENERATING, State.FAILED, State.UPLOADED}),
+    State.GENERATING: frozenset(
+        {State.REQUESTED, State.GENERATED, State.FAILED, State.UNKNOWN, State.QUARANTINED}
+    ),
+    State.GENERATED: frozenset({State.UPLOADED, State.QUARANTINED, State.DONE}),
+    State.UPLOADED: frozenset({State.DONE}),
+    State.DONE: frozenset(),
+    State.FAILED: frozenset({State.GENERATING}),
+    State.UNKNOWN: frozenset({State.GENERATING, State.FAILED}),
+    State.QUARANTINED: frozenset(),
+}
+"""Which state may follow which."""

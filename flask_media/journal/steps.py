@@ -1,0 +1,217 @@
+"""The steps of a job that this process holds, each committed before the next is taken."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
+
+from ..errors import MediaError
+from ..types import MediaResult
+from ..values import GenerationAnswer
+from . import spend
+from .codec import dump
+from .codec import dump_error
+from .leases import Keeper
+from .owner import this_process
+from .reader import JournalReader
+from .records import Claim
+from .records import to_nano
+from .schema import UNFINISHED_SQL
+from .schema import Database
+from .schema import jobs
+from .schema import pictures
+from .schema import references
+from .spend import Budgets
+from .states import UNFINISHED
+from .states import State
+
+
+class LostHoldError(Exception):
+    """Another process took the job over; whatever this one has is too late."""
+
+
+class JournalSteps(JournalReader):
+    """Writes what happens to the jobs that this process holds.
+
+    :param database: where the journal is.
+    :param lease: seconds that a job stays with a process that stopped renewing it.
+    :param budgets: the limits of a day.
+    """
+
+    def __init__(self, database: Database, lease: float, budgets: Budgets) -> None:
+        super().__init__(database)
+        self.budgets = budgets
+        """The limits of a day."""
+        self._keeper = Keeper(lease, self._renew)
+        self._until = database.clock() + lease
+        self._step = jobs.update().where(
+            jobs.c.id == sa.bindparam("job"), jobs.c.epoch == sa.bindparam("held")
+        )
+
+    def calling(self, claim: Claim, *, model: str, estimate: Decimal | None) -> None:
+        """Record that a call is about to be sent.
+
+        :raises BudgetExceeded: it does not fit in the budget.
+        :raises JournalError: it can't be recorded; the call must not be made.
+        """
+        nano, day = to_nano(estimate) or 0, spend.today()
+        claim.attempts.append({"model": model, "at": time.time()})
+        with self._db.write() as connection:
+            spend.reserve(connection, self.budgets, day=day, spender=claim.spender, nano=nano)
+            self._write(connection, claim, State.GENERATING, reserved_nano=nano, day=day)
+        claim.day, claim.reserved_nano = day, nano
+
+    def refused(self, claim: Claim, error: MediaError) -> None:
+        """Record that the call was refused and cost nothing."""
+        claim.attempts[-1] |= {"outcome": "refused", "error": type(error).__name__}
+        with self._db.write() as connection:
+            self._settle(connection, claim, 0)
+            self._write(connection, claim, State.REQUESTED, reserved_nano=0)
+        claim.reserved_nano = 0
+
+    def unknown(self, claim: Claim, error: MediaError) -> None:
+        """Record that the call was cut off: it may have been charged."""
+        claim.attempts[-1] |= {"outcome": "unknown", "error": type(error).__name__}
+        claim.paid_calls += 1
+        with self._db.write() as connection:
+            self._write(
+                connection,
+                claim,
+                State.UNKNOWN,
+                error=dump_error(error),
+                risk_nano=jobs.c.risk_nano + claim.reserved_nano,
+                reserved_nano=0,
+            )
+        claim.reserved_nano = 0
+
+    def generated(self, claim: Claim, answer: GenerationAnswer) -> None:
+        """Record the picture's bytes and what they cost, at once."""
+        claim.attempts[-1]["outcome"] = "generated"
+        claim.paid_calls += 1
+        cost = to_nano(answer.cost_usd)
+        with self._db.write() as connection:
+            self._settle(connection, claim, cost)
+            self._write(
+                connection,
+                claim,
+                State.GENERATED,
+                model=answer.model,
+                usage=dump(answer.usage.to_dict()) if answer.usage else None,
+                cost_nano=cost,
+                reserved_nano=0,
+            )
+            connection.execute(_insert_picture, {"job_id": claim.id, "data": answer.data})
+        claim.reserved_nano = 0
+
+    def quarantined(self, claim: Claim, error: MediaError, data: bytes | None = None) -> None:
+        """Record that what came is no usable picture. Its bytes stay.
+
+        :param data: the bytes, where they are not recorded yet.
+        """
+        with self._db.write() as connection:
+            if data is not None:
+                connection.execute(_insert_picture, {"job_id": claim.id, "data": data})
+            self._write(connection, claim, State.QUARANTINED, error=dump_error(error), flight=None)
+
+    def uploaded(self, claim: Claim, result: MediaResult) -> None:
+        """Record that the storage has the picture, and let its bytes go."""
+        with self._db.write() as connection:
+            self._write(
+                connection, claim, State.UPLOADED, result=dump(result.to_dict()), error=None
+            )
+            connection.execute(_delete_picture, {"job": claim.id})
+            connection.execute(_delete_references, {"job": claim.id})
+
+    def done(self, claim: Claim) -> None:
+        """Record that the job is finished."""
+        with self._db.write() as connection:
+            self._write(connection, claim, State.DONE, flight=None)
+
+    def returned(self, claim: Claim) -> None:
+        """Record that a picture that is not stored was handed to its caller."""
+        with self._db.write() as connection:
+            self._write(connection, claim, State.DONE, flight=None)
+            connection.execute(_delete_picture, {"job": claim.id})
+            connection.execute(_delete_references, {"job": claim.id})
+
+    def failed(self, claim: Claim, error: MediaError, *, paid: bool = False) -> None:
+        """Record that the job ended without a picture.
+
+        :param paid: whether the last call was answered and may have been charged.
+        """
+        if claim.attempts and "outcome" not in claim.attempts[-1]:
+            claim.attempts[-1] |= {"outcome": "failed", "error": type(error).__name__}
+        claim.paid_calls += paid
+        risk = claim.reserved_nano if paid else 0
+        with self._db.write() as connection:
+            if not paid:
+                self._settle(connection, claim, 0)
+            self._write(
+                connection,
+                claim,
+                State.FAILED,
+                error=dump_error(error),
+                risk_nano=jobs.c.risk_nano + risk,
+                reserved_nano=0,
+                flight=None,
+            )
+        claim.reserved_nano = 0
+
+    def release(self, claim: Claim, error: MediaError | None = None) -> None:
+        """Let go of a job, for whoever asks next; one that is unfinished keeps its state.
+
+        :param error: why it is unfinished.
+        """
+        self._keeper.release()
+        values: dict[str, Any] = {"error": dump_error(error)} if error else {}
+        try:
+            if claim.state in UNFINISHED:
+                with self._db.write() as connection:
+                    self._write(connection, claim, None, owner=None, lease_until=0.0, **values)
+        except LostHoldError:
+            pass  # whoever took it over holds it
+        finally:
+            with self._changed:
+                self._changed.notify_all()
+
+    def _write(
+        self, connection: sa.Connection, claim: Claim, state: State | None, **values: Any
+    ) -> None:
+        parameters: dict[str, Any] = {
+            "job": claim.id,
+            "held": claim.epoch,
+            "updated_at": time.time(),
+            "attempts": dump(claim.attempts),
+            "paid_calls": claim.paid_calls,
+        }
+        if state is not None:
+            parameters["state"] = state.value
+        expressions = {
+            name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)
+        }
+        statement = self._step.values(**expressions) if expressions else self._step
+        parameters |= {name: value for name, value in values.items() if name not in expressions}
+        if not connection.execute(statement, parameters).rowcount:
+            raise LostHoldError(claim.id)
+        if state is not None:
+            claim.state = state
+
+    def _settle(self, connection: sa.Connection, claim: Claim, cost: int | None) -> None:
+        change = 0 if cost is None else cost - claim.reserved_nano
+        spend.settle(connection, self.budgets, day=claim.day, spender=claim.spender, change=change)
+
+    def _renew(self) -> None:
+        with self._db.write() as connection:
+            connection.execute(
+                jobs.update()
+                .where(jobs.c.owner == this_process(), sa.text(UNFINISHED_SQL))
+                .values(lease_until=self._until)
+            )
+
+
+_insert_picture = pictures.insert()
+_delete_picture = pictures.delete().where(pictures.c.job_id == sa.bindparam("job"))
+_delete_references = references.delete().where(references.c.job_id == sa.bindparam("job"))

@@ -1,0 +1,98 @@
+"""The stages of a picture that touch nothing outside: bytes in, values out."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC
+from datetime import datetime
+from typing import Any
+
+from .errors import InvalidImage
+from .types import GeneratedImage
+from .types import MediaResult
+from .values import GenerationAnswer
+from .values import GenerationJob
+from .values import Job
+from .values import Made
+from .values import Picture
+
+
+def rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
+    """Verify what the model sent and bring it into the form asked for.
+
+    :raises InvalidImage: it is no usable picture; says what it cost.
+    """
+    from . import imaging
+
+    config = job.config
+    width, height = config.pixels
+    try:
+        picture = imaging.render(
+            imaging.inspect(answer.data),
+            width=width,
+            height=height,
+            format=job.format,
+            quality=config.quality,
+            compression=config.compression,
+        )
+    except InvalidImage as error:
+        error.model, error.usage = answer.model, answer.usage
+        raise
+    return finished(
+        picture, model=answer.model, usage=answer.usage, cost_usd=answer.cost_usd, attempts=calls
+    )
+
+
+def finished(picture: Picture, **values: Any) -> Made:
+    """The picture as something made now, with its hash; ``values`` say how, if generated."""
+    return Made(
+        picture=picture,
+        sha256=hashlib.sha256(picture.data).hexdigest(),
+        created_at=datetime.now(UTC),
+        **values,
+    )
+
+
+def generated_image(job: GenerationJob, made: Made) -> GeneratedImage:
+    """What ``generate`` returns and ``generation_finished`` carries."""
+    picture = made.picture
+    return GeneratedImage(
+        data=picture.data,
+        content_type=picture.content_type,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=len(picture.data),
+        sha256=made.sha256,
+        prompt=job.prompt,
+        original_prompt=job.original_prompt,
+        model=made.model,
+        usage=made.usage,
+        cost_usd=made.cost_usd,
+        job_id=job.id,
+        attempts=made.attempts,
+        created_at=made.created_at,
+    )
+
+
+def media_result(job: Job, key: str, made: Made, url: str) -> MediaResult:
+    """What ``generate_and_upload`` and ``upload`` return."""
+    picture = made.picture
+    return MediaResult(
+        url=url,
+        object_key=key,
+        prompt=job.prompt,
+        original_prompt=job.original_prompt,
+        content_type=picture.content_type,
+        width=picture.width,
+        height=picture.height,
+        size_bytes=len(picture.data),
+        sha256=made.sha256,
+        metadata=job.metadata,
+        model=made.model or None,
+        usage=made.usage,
+        cost_usd=made.cost_usd,
+        job_id=job.id,
+        cached=False,
+        attempts=made.attempts,
+        created_at=made.created_at,
+    )

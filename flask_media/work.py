@@ -1,0 +1,254 @@
+"""What is done for one job: generate -> inspect and render -> store -> signal.
+
+Each step is recorded before the next is taken, so that another process can go on from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from typing import Any
+
+from . import signals
+from .attempts import ask
+from .config import MediaConfig
+from .errors import InvalidImage
+from .errors import JournalError
+from .errors import MediaError
+from .errors import NoImageReturned
+from .errors import NotConfigured
+from .errors import OutcomeUnknown
+from .errors import ProviderRefused
+from .errors import ProviderUnavailable
+from .errors import RateLimited
+from .errors import UploadFailed
+from .journal.journal import Journal
+from .journal.records import Claim
+from .journal.states import State
+from .stages import generated_image
+from .stages import media_result
+from .stages import rendered
+from .types import GeneratedImage
+from .types import MediaResult
+from .values import GenerationAnswer
+from .values import GenerationJob
+from .values import Job
+from .values import Made
+
+if TYPE_CHECKING:
+    from blinker import NamedSignal
+
+    from .generators.base import Generator
+    from .storage.base import Storage
+
+logger = logging.getLogger(__name__)
+
+
+class Work:
+    """The stages, the journal between them, and who hears of them.
+
+    :param config: the checked config.
+    :param generator: draws.
+    :param storage: keeps.
+    :param journal: records each step.
+    :param sender: the sender of the signals.
+    """
+
+    def __init__(
+        self,
+        config: MediaConfig,
+        *,
+        generator: Generator,
+        storage: Storage,
+        journal: Journal,
+        sender: object,
+    ) -> None:
+        self._config = config
+        self._generator = generator
+        self._storage = storage
+        self._journal = journal
+        self._sender = sender
+
+    def go_on(
+        self, claim: Claim, job: GenerationJob, *, buy: bool, keep: bool
+    ) -> MediaResult | GeneratedImage:
+        """Do what is left to do for a job that is held.
+
+        :param buy: ask once more, however many calls may have been charged.
+        :param keep: nobody takes a picture that is not to be stored: leave it in the journal.
+        """
+        if claim.state is State.UPLOADED:
+            stored = self._journal.record(claim.id).result
+            return self._told(claim, job, MediaResult.from_dict(stored or {}))
+        if claim.state is State.GENERATED:
+            made = self._made(claim, job, self._kept(claim))
+        elif job.object_key is None and keep:
+            error = OutcomeUnknown("Nobody waits for this picture any more.", retryable=False)
+            self.record(self._journal.failed, claim, error)
+            raise error
+        else:
+            made = self._made(claim, job, self._called(claim, job, buy=buy))
+        if job.object_key is None:
+            if not keep:
+                self.record(self._journal.returned, claim)
+            return generated_image(job, made)
+        result = self.put(job, job.object_key, made, seek=not claim.is_new)
+        self.record(self._journal.uploaded, claim, result)
+        return self._told(claim, job, result)
+
+    def _told(self, claim: Claim, job: GenerationJob, result: MediaResult) -> MediaResult:
+        self.emit(signals.upload_finished, job, result=result)
+        self.record(self._journal.done, claim)
+        return result
+
+    def record(self, step: Callable[..., None], *arguments: Any) -> None:
+        """Record what has happened already. That it can't be recorded must not undo it."""
+        try:
+            step(*arguments)
+        except JournalError as error:
+            logger.error("What is done could not be recorded: %s", error)  # noqa: TRY400
+
+    def estimate(self, job: GenerationJob, model: str | None = None) -> Decimal | None:
+        """US dollars that one call may cost, None when no price is known.
+
+        :raises NotConfigured: there is a budget, and no price to keep it by.
+        """
+        request = job.request if model is None else dataclasses.replace(job.request, model=model)
+        cost = self._generator.expected_cost(request)
+        if cost is None and self._journal.budgets.any:
+            raise NotConfigured(
+                f"No price is known for {self._generator.model_of(request)}, so no budget can be "
+                "kept. Choose a model of the table with GEMINI_MODEL, or unset "
+                "MEDIA_BUDGET_USD_PER_DAY and MEDIA_BUDGET_USD_PER_USER_PER_DAY."
+            )
+        return cost
+
+    def _called(self, claim: Claim, job: GenerationJob, *, buy: bool) -> GenerationAnswer:
+        """Have the picture generated: the bytes as they come, recorded."""
+        request = job.request
+        allowed = self._allowed_calls(claim, buy=buy)
+        self.emit(signals.generation_started, job)
+        logger.info(
+            "Job %s: asking for %d x %d pixels, %d references",
+            *(job.id, request.width, request.height, len(request.references)),
+        )
+        started, is_recorded = time.monotonic(), claim.is_new
+
+        def call(model: str) -> GenerationAnswer:
+            nonlocal is_recorded
+            if not is_recorded:
+                self._journal.calling(claim, model=model, estimate=self.estimate(job, model))
+            is_recorded = False
+            try:
+                return self._generator.generate(dataclasses.replace(request, model=model))
+            except OutcomeUnknown as error:
+                error.retryable = self._may_ask_again(claim.paid_calls + 1)
+                self.record(self._journal.unknown, claim, error)
+                raise
+            except (RateLimited, ProviderUnavailable, ProviderRefused) as error:
+                self.record(self._journal.refused, claim, error)
+                raise
+
+        models = (self._generator.model_of(request), *self._config.gemini_fallback_models)
+        try:
+            answer, _ = ask(call, models=models, max_calls=allowed, job_id=job.id)
+        except MediaError as error:
+            self._end(claim, error)
+            self._failed(signals.generation_failed, job, error)
+            raise
+        logger.info(
+            "Job %s: %s answered call %d after %.2f s with %d bytes, cost %s USD",
+            *(job.id, answer.model, len(claim.attempts), time.monotonic() - started),
+            *(len(answer.data), "unknown" if answer.cost_usd is None else answer.cost_usd),
+        )
+        self.record(self._journal.generated, claim, answer)
+        return answer
+
+    def _allowed_calls(self, claim: Claim, *, buy: bool) -> int:
+        """How many calls may be made now; those that may have been paid count for ever."""
+        allowed = self._config.gemini_max_attempts - claim.paid_calls
+        if buy:
+            return max(allowed, 1)
+        if claim.paid_calls and not self._may_ask_again(claim.paid_calls):
+            raise OutcomeUnknown(
+                f"{claim.paid_calls} calls for this picture may have been charged without giving "
+                f"it. resume({claim.id!r}, buy=True) asks once more.",
+                retryable=False,
+            )
+        return allowed
+
+    def _may_ask_again(self, paid_calls: int) -> bool:
+        return self._config.on_unknown == "retry" and paid_calls < self._config.gemini_max_attempts
+
+    def _end(self, claim: Claim, error: MediaError) -> None:
+        """Record how asking ended without a picture."""
+        if isinstance(error, InvalidImage):
+            self.record(self._journal.quarantined, claim, error, error.data)
+        elif not isinstance(error, OutcomeUnknown | JournalError):
+            paid = isinstance(error, NoImageReturned)
+            self.record(lambda: self._journal.failed(claim, error, paid=paid))
+
+    def _kept(self, claim: Claim) -> GenerationAnswer:
+        """The answer that an earlier process recorded."""
+        record, data = self._journal.record(claim.id), self._journal.picture(claim.id)
+        if data is None:
+            raise JournalError(f"The journal has lost the bytes of job {claim.id}.")
+        return GenerationAnswer(
+            data=data, model=record.model or "", usage=record.usage, cost_usd=record.cost_usd
+        )
+
+    def _made(self, claim: Claim, job: GenerationJob, answer: GenerationAnswer) -> Made:
+        """Verify the answer and bring it into the form asked for."""
+        try:
+            made = rendered(job, answer, len(claim.attempts))
+        except InvalidImage as error:
+            self.record(self._journal.quarantined, claim, error)
+            self._failed(signals.generation_failed, job, error)
+            raise
+        self.emit(signals.generation_finished, job, image=generated_image(job, made))
+        return made
+
+    def put(self, job: Job, key: str, made: Made, *, seek: bool = False) -> MediaResult:
+        """Store the picture under the key.
+
+        :param seek: look first whether it is there already, stored by a process that then ended.
+        :raises UploadFailed: the storage refused or failed; says whether that can pass.
+        """
+        self.emit(signals.upload_started, job)
+        picture = made.picture
+        try:
+            if not (seek and self._storage.holds(key, made.sha256)):
+                self._storage.put(
+                    key,
+                    picture.data,
+                    content_type=picture.content_type,
+                    sha256=made.sha256,
+                    metadata=job.metadata,
+                )
+            result = media_result(job, key, made, self._storage.url(key))
+        except MediaError as cause:
+            error = UploadFailed(f"{key!r} could not be stored: {cause}", retryable=cause.retryable)
+            self._failed(signals.upload_failed, job, error)
+            raise error from cause
+        logger.info("Job %s: stored %d bytes as %r", job.id, result.size_bytes, key)
+        return result
+
+    def _failed(self, signal: NamedSignal, job: Job, error: MediaError) -> None:
+        error.job_id = job.id
+        logger.warning("Job %s: %s: %s", job.id, type(error).__name__, error)
+        self.emit(signal, job, error=error)
+
+    def emit(self, signal: NamedSignal, job: Job, **values: Any) -> None:
+        """Send one of the six signals about a job."""
+        signals.emit(
+            signal,
+            self._sender,
+            job_id=job.id,
+            object_key=job.object_key,
+            prompt=job.prompt,
+            **values,
+        )
