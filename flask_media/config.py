@@ -82,6 +82,30 @@ def _secret(value: Any) -> Secret:
     return Secret(text)
 
 
+_DATABASES = (
+    "'sqlite:///' and a file, or 'postgresql://user:password@host/database'; no database in memory"
+)
+
+
+def _database_url(value: Any) -> Secret:
+    """An SQLAlchemy URL, as a secret: it may hold a password. SQLAlchemy itself is not loaded."""
+    text = _text(value.reveal() if isinstance(value, Secret) else value)
+    value = None  # error reporters show the locals of a frame
+    parts = re.fullmatch(r"(sqlite|postgres(?:ql)?)(\+\w+)?://([^\x00-\x1f\x7f]*)", text, re.ASCII)
+    if parts is None:
+        text = ""
+        raise _WrongValueError(_DATABASES)
+    backend, driver, place = parts.groups()
+    text, parts = "", None
+    if backend == "sqlite":
+        path = place.partition("?")[0]
+        if driver or not path.startswith("/") or path in ("/", "/:memory:") or "file:" in path:
+            place = ""
+            raise _WrongValueError(_DATABASES)
+        return Secret(f"sqlite://{place}")
+    return Secret(f"postgresql{driver or '+psycopg'}://{place}")
+
+
 def _url(value: Any) -> str:
     text = _text(value)
     shown = repr(_without_credentials(text))
@@ -157,6 +181,15 @@ def _count(lowest: int, highest: int) -> Callable[[Any], int]:
         return value
 
     return check
+
+
+def _retention(value: Any) -> int | None:
+    if isinstance(value, str) and value.strip().lower() == "none":
+        return None
+    try:
+        return _count(1, 36_500)(value)
+    except _WrongValueError as wrong:
+        raise _WrongValueError(f"{wrong} of days, or 'none'") from None
 
 
 def _flag(value: Any) -> bool:
@@ -270,9 +303,9 @@ class MediaConfig:
     files_url: str | None = _key("MEDIA_FILES_URL", _base_url)
     """Base of the filesystem storage's URLs; None is the blueprint's files route where it is
     registered, else a ``file://`` URI."""
-    journal_url: Secret | None = _key("MEDIA_JOURNAL_URL", _secret)
-    """SQLAlchemy URL of the journal, SQLite or PostgreSQL; None is ``media.sqlite3`` in the
-    instance folder."""
+    journal_url: Secret | None = _key("MEDIA_JOURNAL_URL", _database_url)
+    """SQLAlchemy URL of the journal, SQLite (relative to the instance folder) or PostgreSQL; None
+    is ``media.sqlite3`` in the instance folder."""
     lease: float = _key("MEDIA_LEASE", _seconds, 30.0)
     """Seconds a job stays with a process that stopped renewing it."""
     on_unknown: str = _key("MEDIA_ON_UNKNOWN", _one_of("retry", "raise"), "retry")
@@ -283,6 +316,8 @@ class MediaConfig:
     """Most US dollars of one spender in a UTC day."""
     reuse: bool = _key("MEDIA_REUSE", _flag, default=False)
     """Whether the stored picture of an equal request is always reused."""
+    retention_days: int | None = _key("MEDIA_RETENTION_DAYS", _retention, 90)
+    """Days after which ``gc`` forgets a finished job; ``none`` keeps all."""
     prompt_template: str | None = _key("MEDIA_PROMPT_TEMPLATE", _template)
     """Template of the enhanced prompt in the app's template folder; None is the built-in one."""
 
@@ -323,8 +358,12 @@ class MediaConfig:
         return self.storage or ("spaces" if self.spaces_bucket else "filesystem")
 
 
+def _is_secret(field: dataclasses.Field[Any]) -> bool:
+    return field.metadata["check"] in (_secret, _database_url)
+
+
 def _hidden(field: dataclasses.Field[Any], value: Any) -> Any:
-    return conceal(value) if field.metadata["check"] is _secret else value
+    return conceal(value) if _is_secret(field) else value
 
 
 def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -335,7 +374,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     except _WrongValueError as wrong:
         allowed, shown = str(wrong), wrong.shown
     # Not within the handler: its traceback holds the frames that saw the value.
-    if check is _secret:
+    if _is_secret(field):
         raise InvalidConfig(f"{key} has a value that can't be used; it must be {allowed}.")
     shown = shown or repr(value)
     shown = shown if len(shown) <= 80 else shown[:77] + "..."

@@ -243,9 +243,10 @@ class BudgetExceeded(MediaError):
         spent_usd: Decimal | None = None,
         resets_at: datetime | None = None,
         spender: str | None = None,
+        retryable: bool | None = None,
         job_id: str | None = None,
     ) -> None:
-        super().__init__(message, job_id=job_id)
+        super().__init__(message, retryable=retryable, job_id=job_id)
         self.limit_usd = limit_usd
         """The budget in US dollars."""
         self.spent_usd = spent_usd

@@ -50,6 +50,7 @@ class FlaskMedia:
         app.extensions["media"] = MediaService(
             config,
             folder=Path(app.instance_path) / (config.folder or "media"),
+            home=Path(app.instance_path),
             sender=app,
             files_url=partial(_files_url, app, config.files_url),
             prompt_loader=app.create_global_jinja_loader(),

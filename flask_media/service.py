@@ -16,6 +16,7 @@ from typing import Any
 from typing import BinaryIO
 
 from .config import MediaConfig
+from .config import Secret
 from .config import conceal
 from .errors import InvalidRequest
 from .errors import MediaError
@@ -46,6 +47,8 @@ class MediaService:
 
     :param config: the checked config.
     :param folder: root of the filesystem storage.
+    :param home: has the journal's file where MEDIA_JOURNAL_URL does not say otherwise, and is
+        where a relative path of SQLite is seen from; None is the parent of ``folder``.
     :param sender: the sender of the signals; None is the service itself.
     :param files_url: gives the URL of a key of the filesystem or memory storage, or None.
     :param prompt_loader: finds the app's own prompt template.
@@ -56,12 +59,14 @@ class MediaService:
         config: MediaConfig,
         *,
         folder: Path,
+        home: Path | None = None,
         sender: object | None = None,
         files_url: Callable[[str], str | None] | None = None,
         prompt_loader: jinja2.BaseLoader | None = None,
     ) -> None:
         self._config = config
         self._folder = folder
+        self._home = folder.parent if home is None else home
         self._sender = self if sender is None else sender
         self._files_url = files_url
         self._prompt_loader = prompt_loader
@@ -201,12 +206,20 @@ class MediaService:
         sums = self.journal.spent(_moment(since), by)
         return sums if by else sums[""]
 
-    def gc(self, older_than: timedelta = timedelta(days=90)) -> int:
+    def gc(self, older_than: timedelta | None = None) -> int:
         """Delete finished jobs from the journal; returns how many. Never one whose picture is
-        not stored.
+        not stored. Their idempotency keys are forgotten too.
 
-        :param older_than: how long ago they were finished.
+        :param older_than: how long ago they were finished; None is MEDIA_RETENTION_DAYS.
+        :raises InvalidRequest: it is negative.
+        :raises JournalError: the journal can't be written.
         """
+        if older_than is None:
+            if self._config.retention_days is None:
+                return 0
+            older_than = timedelta(days=self._config.retention_days)
+        if older_than < timedelta(0):
+            raise InvalidRequest("older_than must not be negative.")
         return self.journal.collect(older_than.total_seconds())
 
     # What is stored
@@ -334,15 +347,22 @@ class MediaService:
                 from .journal.spend import Budgets
 
                 config = self._config
-                url = config.journal_url
                 self._journal = Journal(
-                    url.reveal() if url else f"sqlite:///{self._folder.parent / 'media.sqlite3'}",
+                    self._journal_url().reveal(),
                     lease=config.lease,
                     budgets=Budgets(
                         app=config.budget_per_day, spender=config.budget_per_user_per_day
                     ),
                 )
             return self._journal
+
+    def _journal_url(self) -> Secret:
+        url = self._config.journal_url or Secret("sqlite:///media.sqlite3")
+        scheme, slashes, path = url.reveal().partition(":///")
+        if scheme != "sqlite":
+            return url
+        # Absolute, since connections are opened later too, wherever the process then stands.
+        return Secret(f"{scheme}{slashes}{self._home.absolute() / path}")
 
     @property
     def _pipeline(self) -> Pipeline:

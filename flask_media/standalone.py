@@ -42,8 +42,8 @@ def _service_of_process() -> MediaService:
     with _lock:
         if _process_service is None:
             home = _media_home()
-            logger.info("There is no app: pictures without a bucket are kept under %s", home)
-            _process_service = MediaService(MediaConfig(), folder=home / "media")
+            logger.info("There is no app: journal and pictures without a bucket are in %s", home)
+            _process_service = MediaService(MediaConfig(), folder=home / "media", home=home)
         return _process_service
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from .. import errors
@@ -67,22 +68,44 @@ def load_job(job_id: str, text: str, references: Sequence[Picture]) -> Generatio
 
 
 def dump_error(error: MediaError) -> str:
-    """An error with its attributes."""
+    """An error with its attributes; one of a class that is not ours as its nearest one of ours."""
+    ours = next(cls for cls in type(error).__mro__ if cls.__module__ == errors.__name__)
     state = {
-        name: {"usage": dataclasses.asdict(value)} if isinstance(value, Usage) else value
-        for name, value in error.__dict__.items()
-        if isinstance(value, str | int | float | bool | Usage | None)
+        attribute: _plain(value)
+        for attribute, value in error.__dict__.items()
+        if isinstance(value, _PLAIN | Usage | Decimal | datetime)
     }
-    return dump({"type": type(error).__name__, "retryable": error.retryable, "state": state})
+    if error.retryable != getattr(ours, "retryable", None):
+        state["retryable"] = error.retryable
+    return dump({"type": ours.__name__, "retryable": error.retryable, "state": state})
 
 
 def load_error(text: str) -> MediaError:
-    """The error that :func:`dump_error` described."""
+    """The error that :func:`dump_error` described; a newer version's as a ``MediaError``."""
     stored = json.loads(text)
-    cls = getattr(errors, stored["type"])
-    state = {
-        name: Usage(**value["usage"]) if isinstance(value, dict) else value
-        for name, value in stored["state"].items()
-    }
+    cls = getattr(errors, stored["type"], MediaError)
+    state = {name: _value(value) for name, value in stored["state"].items()}
     error: MediaError = cls._from_state(state)
     return error
+
+
+_PLAIN = str | int | float | bool | None
+
+
+def _plain(value: _PLAIN | Usage | Decimal | datetime) -> _PLAIN | dict[str, Any]:
+    if isinstance(value, Usage):
+        return {"usage": value.to_dict()}
+    if isinstance(value, Decimal):
+        return {"decimal": str(value)}
+    if isinstance(value, datetime):
+        return {"datetime": value.isoformat()}
+    return value
+
+
+def _value(stored: Any) -> Any:
+    if not isinstance(stored, dict):
+        return stored
+    ((kind, value),) = stored.items()
+    if kind == "usage":
+        return Usage(**value)
+    return Decimal(value) if kind == "decimal" else datetime.fromisoformat(value)

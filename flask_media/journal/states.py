@@ -3,13 +3,19 @@
 ::
 
     requested ──> generating ──> generated ──> uploaded ──> done
-        ^            │   │           │
-        └────────────┘   │           └──> quarantined      what came is no picture
-      refused, will be   ├──> unknown ──> generating       cut off; again only as MEDIA_ON_UNKNOWN
-      asked again        └──> failed                       refused for good, or for now
+       ^  ^          │   │           │
+       │  └──────────┘   │           └──> quarantined      what came is no usable picture
+       │   refused, and  ├──> unknown ──> generating       cut off; again as MEDIA_ON_UNKNOWN says
+       │   asked again   └──> failed                       no picture came of it
+       └──────────────────────┘
+        asked for again, where that can help
 
-Everything left of ``uploaded`` but ``failed`` and ``quarantined`` is unfinished: a process works
-on it, or has left it for the next asking, ``resume`` or ``resume_all``.
+A new job begins in ``generating``: its row and its first call are one commit. A picture that
+``generate`` returns goes from ``generated`` to ``done``. An answer that can't be read at all goes
+from ``generating`` to ``quarantined``.
+
+``requested``, ``generating``, ``generated``, ``uploaded`` and ``unknown`` are unfinished: a
+process works on them, or has left them for the next asking, ``resume`` or ``resume_all``.
 """
 
 from __future__ import annotations

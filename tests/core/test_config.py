@@ -7,6 +7,7 @@ import dataclasses
 import logging
 import pickle
 import traceback
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from flask import Flask
 
 from flask_media import FlaskMedia
 from flask_media import InvalidConfig
+from flask_media import JournalError
 from flask_media import NotConfigured
 from flask_media import StorageProvider
 from flask_media.config import MediaConfig
@@ -25,6 +27,7 @@ FIELDS = {field.metadata["key"]: field for field in dataclasses.fields(MediaConf
 DEFAULTS = {
     "GEMINI_API_KEY": None,
     "GEMINI_MODEL": "gemini-nano-banana-2.1",
+    "GEMINI_FALLBACK_MODELS": (),
     "GEMINI_BASE_URL": None,
     "GEMINI_API_VERSION": "v1",
     "GEMINI_TIMEOUT": 180.0,
@@ -45,6 +48,13 @@ DEFAULTS = {
     "MEDIA_STORAGE": None,
     "MEDIA_FOLDER": None,
     "MEDIA_FILES_URL": None,
+    "MEDIA_JOURNAL_URL": None,
+    "MEDIA_LEASE": 30.0,
+    "MEDIA_ON_UNKNOWN": "retry",
+    "MEDIA_BUDGET_USD_PER_DAY": None,
+    "MEDIA_BUDGET_USD_PER_USER_PER_DAY": None,
+    "MEDIA_REUSE": False,
+    "MEDIA_RETENTION_DAYS": 90,
     "MEDIA_PROMPT_TEMPLATE": None,
 }
 
@@ -110,6 +120,23 @@ GOOD = [
     ("MEDIA_FILES_URL", "/", ""),
     ("MEDIA_FILES_URL", "https://static.example.com", "https://static.example.com"),
     ("MEDIA_PROMPT_TEMPLATE", "media/prompt.txt", "media/prompt.txt"),
+    ("GEMINI_FALLBACK_MODELS", ["a", "gemini-3-pro-image"], ("a", "gemini-3-pro-image")),
+    ("GEMINI_FALLBACK_MODELS", ("a",), ("a",)),
+    ("GEMINI_FALLBACK_MODELS", [], ()),
+    ("GEMINI_FALLBACK_MODELS", " a, b ,c,", ("a", "b", "c")),
+    ("MEDIA_LEASE", 2, 2.0),
+    ("MEDIA_LEASE", "0.5", 0.5),
+    ("MEDIA_ON_UNKNOWN", "Raise", "raise"),
+    ("MEDIA_BUDGET_USD_PER_DAY", 5, Decimal(5)),
+    ("MEDIA_BUDGET_USD_PER_DAY", 0, Decimal(0)),
+    ("MEDIA_BUDGET_USD_PER_DAY", 2.5, Decimal("2.5")),
+    ("MEDIA_BUDGET_USD_PER_DAY", "0.039", Decimal("0.039")),
+    ("MEDIA_BUDGET_USD_PER_DAY", Decimal("1000000"), Decimal(1_000_000)),
+    ("MEDIA_BUDGET_USD_PER_USER_PER_DAY", " 1 ", Decimal(1)),
+    ("MEDIA_REUSE", "yes", True),
+    ("MEDIA_RETENTION_DAYS", 1, 1),
+    ("MEDIA_RETENTION_DAYS", " 365 ", 365),
+    ("MEDIA_RETENTION_DAYS", " None ", None),
 ]
 
 
@@ -171,6 +198,28 @@ WRONG: list[tuple[str, Any]] = [
     *(("MEDIA_STORAGE", value) for value in ("s3", "file", 1)),
     *(("MEDIA_FOLDER", value) for value in (7, " ", b"pictures", "a\0b", ["a"])),
     *(("MEDIA_FILES_URL", value) for value in ("//evil.example", "/a b", "/é", "media")),
+    *(("GEMINI_FALLBACK_MODELS", v) for v in (7, True, ["a b"], "a b", ["a", 7], [[]], {"a": 1})),
+    *(("MEDIA_LEASE", value) for value in (0, -1, 3601, "soon", True, float("nan"))),
+    *(("MEDIA_ON_UNKNOWN", value) for value in ("buy", True, 1, ["retry"])),
+    *(
+        (f"MEDIA_BUDGET_USD_PER_{whose}DAY", value)
+        for whose in ("", "USER_PER_")
+        for value in (
+            -1,
+            "2,50",
+            "$5",
+            True,
+            [5],
+            "nan",
+            "inf",
+            float("inf"),
+            1_000_001,
+            "1e9",
+            "²x",
+        )
+    ),
+    *(("MEDIA_REUSE", value) for value in (2, "maybe")),
+    *(("MEDIA_RETENTION_DAYS", v) for v in (0, -1, "0", 36_501, 1.5, True, "ever", [90])),
     *(("MEDIA_PROMPT_TEMPLATE", v) for v in (7, " ", "/etc/passwd", "../secret.txt", "a/../b")),
 ]
 
@@ -206,6 +255,79 @@ def test_a_url_with_a_credential_is_shown_without() -> None:
             {"GEMINI_BASE_URL": "https://me:hunter2@gw.example.com/x?key=AIza"}
         )
     assert "'https://***@gw.example.com/x?***'" in str(caught.value)
+
+
+JOURNAL_URLS = {
+    "sqlite:///media.db": "sqlite:///media.db",
+    " sqlite:////srv/my app/Zoë.db ": "sqlite:////srv/my app/Zoë.db",
+    "sqlite:///media.db?mode=rw&uri=true": "sqlite:///media.db?mode=rw&uri=true",
+    "postgresql://me:hunter2@db.example.com:5433/shop": (
+        "postgresql+psycopg://me:hunter2@db.example.com:5433/shop"
+    ),
+    "postgres://me:p%40ss@db/shop?sslmode=require": (
+        "postgresql+psycopg://me:p%40ss@db/shop?sslmode=require"
+    ),
+    "postgresql+psycopg2://db/shop": "postgresql+psycopg2://db/shop",
+    "postgresql:///shop?host=/run/postgresql": "postgresql+psycopg:///shop?host=/run/postgresql",
+}
+
+
+@pytest.mark.parametrize(("given", "value"), JOURNAL_URLS.items())
+def test_good_journal_urls(given: str, value: str) -> None:
+    """URLs of SQLite and PostgreSQL are taken; the driver that the extra installs is the default."""
+    made = _read("MEDIA_JOURNAL_URL", given)
+    assert isinstance(made, Secret)
+    assert made.reveal() == value
+    assert _read("MEDIA_JOURNAL_URL", Secret(given)) == made
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "media.db",
+        "hunter2",
+        "mysql://me:hunter2@db/shop",
+        "https://me:hunter2@db/shop",
+        "postgresql:me:hunter2@db",
+        "postgresql://me:hunter2\n@db/shop",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite://hunter2/media.db",
+        "sqlite+aiosqlite:///hunter2.db",
+        7,
+        ["hunter2"],
+        " ",
+    ],
+)
+def test_wrong_journal_urls_stay_secret(value: Any) -> None:
+    """A URL that can't be a journal's is refused by the key's name; its password shows nowhere."""
+    with pytest.raises(InvalidConfig) as caught:
+        MediaConfig.from_mapping({"MEDIA_JOURNAL_URL": value})
+    assert str(caught.value).startswith("MEDIA_JOURNAL_URL has a value that can't be used; it ")
+    assert "'sqlite:///' and a file" in str(caught.value) or "text" in str(caught.value)
+    for text in (str(caught.value), _with_locals(caught.value, below="from_mapping")):
+        assert "hunter2" not in text
+
+
+def test_a_journals_password_shows_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A journal that can't be reached is JournalError, and no call; its password is in no text."""
+    caplog.set_level(logging.DEBUG)
+    app = Flask("shop", instance_path=str(tmp_path))
+    app.config["MEDIA_JOURNAL_URL"] = "postgresql://me:hunter2@127.0.0.1:9/shop?connect_timeout=5"
+    app.config["MEDIA_GENERATOR"] = "placeholder"
+    FlaskMedia(app)
+    service = app.extensions["media"]
+    with pytest.raises(JournalError, match="MEDIA_JOURNAL_URL") as caught:
+        service.generate("A house")
+    assert "127.0.0.1" in str(caught.value)
+    assert caught.value.retryable
+    assert "hunter2" not in _with_locals(caught.value, below="generate")
+    assert "hunter2" not in repr(vars(service)) + repr(vars(service.journal)) + caplog.text
+    assert b"hunter2" not in pickle.dumps(caught.value)
 
 
 @pytest.mark.parametrize("key", SECRETS)
@@ -259,7 +381,8 @@ def test_other_keys_of_a_refused_config_stay_secret() -> None:
 def test_a_secret_shows_nowhere() -> None:
     """A Secret shows in no repr, text, f-string, %-format, log line or config."""
     secret = Secret("hunter2")
-    config = MediaConfig.from_mapping(dict.fromkeys(SECRETS, "hunter2"))
+    values = dict.fromkeys(SECRETS, "hunter2") | {"MEDIA_JOURNAL_URL": "postgresql://a:hunter2@b/c"}
+    config = MediaConfig.from_mapping(values)
     for shown in (
         repr(secret),
         str(secret),
@@ -329,6 +452,14 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "SPACES_PROVIDER": "minio",
         "SPACES_ENDPOINT_URL": "http://localhost:9000",
         "MEDIA_FOLDER": "/srv/pictures",
+        "GEMINI_FALLBACK_MODELS": '["gemini-3-pro-image"]',
+        "MEDIA_JOURNAL_URL": "postgresql://me:pass@db/shop",
+        "MEDIA_LEASE": "10",
+        "MEDIA_ON_UNKNOWN": "raise",
+        "MEDIA_BUDGET_USD_PER_DAY": "2.50",
+        "MEDIA_BUDGET_USD_PER_USER_PER_DAY": "1",
+        "MEDIA_REUSE": "true",
+        "MEDIA_RETENTION_DAYS": "none",
     }
     for name, value in environment.items():
         monkeypatch.setenv(f"FLASK_{name}", value)
@@ -345,6 +476,14 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         spaces_provider=StorageProvider.MINIO,
         spaces_endpoint_url="http://localhost:9000",
         folder=Path("/srv/pictures"),
+        gemini_fallback_models=("gemini-3-pro-image",),
+        journal_url=Secret("postgresql+psycopg://me:pass@db/shop"),
+        lease=10.0,
+        on_unknown="raise",
+        budget_per_day=Decimal("2.5"),
+        budget_per_user_per_day=Decimal(1),
+        reuse=True,
+        retention_days=None,
     )
 
 

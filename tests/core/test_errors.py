@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 import re
+from datetime import UTC
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -50,6 +52,15 @@ def _full(cls: type[MediaError]) -> MediaError:
         values |= {"reason": "IMAGE_SAFETY", "usage": usage, "model": "gemini-3-pro-image"}
     if issubclass(cls, ProviderError):
         values |= {"status": 429, "retry_after": 2.5}
+    if issubclass(cls, errors.RateLimited):
+        values |= {"daily": True}
+    if issubclass(cls, errors.BudgetExceeded):
+        values |= {
+            "limit_usd": Decimal("2.50"),
+            "spent_usd": Decimal("2.481"),
+            "resets_at": datetime(2026, 11, 23, tzinfo=UTC),
+            "spender": "ada",
+        }
     return cls("What happened. Do this.", **values)  # type: ignore[arg-type]
 
 
@@ -109,7 +120,10 @@ def test_copies(cls: type[MediaError]) -> None:
 
 
 RETRYABLE = {
+    "BudgetExceeded",
     "GenerationTimeout",
+    "InProgress",
+    "JournalError",
     "NoImageReturned",
     "OutcomeUnknown",
     "ProviderUnavailable",
@@ -136,6 +150,11 @@ def test_empty_attributes(cls: type[MediaError]) -> None:
         assert (error.reason, error.usage, error.model) == (None, None, None)
     if isinstance(error, ProviderError):
         assert (error.status, error.retry_after) == (None, None)
+    if isinstance(error, errors.BudgetExceeded):
+        assert (error.limit_usd, error.spent_usd, error.resets_at) == (None, None, None)
+        assert error.spender is None
+    if isinstance(error, errors.InvalidImage):
+        assert error.data is None
 
 
 def test_daily_quota_travels() -> None:
@@ -144,3 +163,12 @@ def test_daily_quota_travels() -> None:
     assert error.daily is False
     error.daily = True
     assert pickle.loads(pickle.dumps(error)).daily is True
+
+
+def test_an_answers_bytes_do_not_travel() -> None:
+    """The bytes that a model sent in place of a picture stay in the process that got them."""
+    error = errors.InvalidImage("no picture", model="gemini-3-pro-image")
+    error.data = b"<html>" * 1000
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.data, again.model) == (None, "gemini-3-pro-image")
+    assert b"html" not in pickle.dumps(error)

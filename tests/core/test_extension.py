@@ -307,7 +307,7 @@ def test_the_processs_service(
     (record,) = caplog.records
     assert record.levelno == logging.INFO
     assert record.getMessage() == (
-        f"There is no app: pictures without a bucket are kept under {tmp_path / 'home'}"
+        f"There is no app: journal and pictures without a bucket are in {tmp_path / 'home'}"
     )
     assert not (tmp_path / "home").exists(), "a folder was made before it was needed"
     result = service.upload(png, "house.png")
