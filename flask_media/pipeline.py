@@ -224,7 +224,8 @@ class Pipeline:
         result = self._outcome(record)
         if not asking.reuse:
             return result
-        if self._storage.holds(result.object_key, result.sha256):
+        # A key stands for its result, whatever became of the object.
+        if held.is_named or self._storage.holds(result.object_key, result.sha256):
             return dataclasses.replace(result, cost_usd=Decimal(0))
         self._journal.forget(record.id)  # overwritten or deleted since
         return None
@@ -233,8 +234,12 @@ class Pipeline:
         """The job of a claim that another asking began."""
         from . import imaging
 
-        pictures = [imaging.inspect(data) for data in self._journal.references(claim.id)]
-        job = load_job(claim.id, self._journal.record(claim.id).spec, pictures)
+        try:
+            pictures = [imaging.inspect(data) for data in self._journal.references(claim.id)]
+            job = load_job(claim.id, self._journal.record(claim.id).spec, pictures)
+        except Exception:
+            self._work.record(self._journal.release, claim)
+            raise
         return job if metadata is None else dataclasses.replace(job, metadata=metadata)
 
     def _outcome(self, record: Record) -> MediaResult:

@@ -165,11 +165,13 @@ def asking_of(
     fingerprint = digest(job.object_key, picture)
     request_hash = digest(fingerprint, job.metadata)
     reuse_hash = digest(picture, job.format) if job.object_key is not None else None
-    task = _celery_task() if job.object_key is not None else None
     joinable = job.object_key is not None
+    task = _celery_task() if joinable and key is None else None
     flight = None
-    if joinable and key is None:
-        flight = f"r:{reuse_hash}" if reuse else f"f:{fingerprint}"
+    if joinable and reuse:
+        flight = f"r:{reuse_hash}"
+    elif joinable and key is None:
+        flight = f"f:{fingerprint}"
     return Asking(
         job_id=job.id,
         scope=scope,

@@ -146,7 +146,7 @@ class Work:
             try:
                 return self._generator.generate(dataclasses.replace(request, model=model))
             except OutcomeUnknown as error:
-                error.retryable = self._may_ask_again(claim.paid_calls + 1)
+                error.retryable = self._may_ask_again(claim, after=1, is_unknown=True)
                 self.record(self._journal.unknown, claim, error)
                 raise
             except (RateLimited, ProviderUnavailable, ProviderRefused) as error:
@@ -173,7 +173,7 @@ class Work:
         allowed = self._config.gemini_max_attempts - claim.paid_calls
         if buy:
             return max(allowed, 1)
-        if claim.paid_calls and not self._may_ask_again(claim.paid_calls):
+        if claim.paid_calls and not self._may_ask_again(claim):
             raise OutcomeUnknown(
                 f"{claim.paid_calls} calls for this picture may have been charged without giving "
                 f"it. resume({claim.id!r}, buy=True) asks once more.",
@@ -181,16 +181,26 @@ class Work:
             )
         return allowed
 
-    def _may_ask_again(self, paid_calls: int) -> bool:
-        return self._config.on_unknown == "retry" and paid_calls < self._config.gemini_max_attempts
+    def _may_ask_again(self, claim: Claim, *, after: int = 0, is_unknown: bool = False) -> bool:
+        """Whether a later asking may call, after so many more calls that may have been paid."""
+        if claim.paid_calls + after >= self._config.gemini_max_attempts:
+            return False
+        is_unknown = is_unknown or any(one.get("outcome") == "unknown" for one in claim.attempts)
+        return not is_unknown or self._config.on_unknown == "retry"
 
     def _end(self, claim: Claim, error: MediaError) -> None:
         """Record how asking ended without a picture."""
         if isinstance(error, InvalidImage):
             self.record(self._journal.quarantined, claim, error, error.data)
-        elif not isinstance(error, OutcomeUnknown | JournalError):
-            paid = isinstance(error, NoImageReturned)
-            self.record(lambda: self._journal.failed(claim, error, paid=paid))
+        elif isinstance(error, NoImageReturned):
+            error.retryable = self._may_ask_again(claim, after=1)
+            self.record(lambda: self._journal.failed(claim, error, paid=True))
+        elif isinstance(error, OutcomeUnknown | JournalError):
+            pass  # recorded, or not to be recorded
+        elif claim.paid_calls and claim.state is not State.GENERATING and _will_pass(error):
+            pass  # it stays unfinished, so that what it may have cost counts in the next asking
+        else:
+            self.record(self._journal.failed, claim, error)
 
     def _kept(self, claim: Claim) -> GenerationAnswer:
         """The answer that an earlier process recorded."""
@@ -252,3 +262,7 @@ class Work:
             prompt=job.prompt,
             **values,
         )
+
+
+def _will_pass(error: MediaError) -> bool:
+    return error.retryable or isinstance(error, NotConfigured)

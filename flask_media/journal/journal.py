@@ -43,7 +43,7 @@ class Journal(JournalSteps):
         super().__init__(Database(url), lease, budgets)
         columns = self._columns
         self._by_key = (
-            sa.select(*columns)
+            sa.select(*columns, keys.c.request_hash.label("named_hash"))
             .join(keys, keys.c.job_id == jobs.c.id)
             .where(keys.c.scope == sa.bindparam("scope"), keys.c.key == sa.bindparam("key"))
         )
@@ -54,7 +54,9 @@ class Journal(JournalSteps):
                 sa.text(UNFINISHED_SQL),
             )
             .order_by(jobs.c.created_at)
+            .limit(1)
         )
+        self._by_open_work = self._by_work.where(jobs.c.flight.is_not(None))
         self._by_flight = sa.select(*columns).where(jobs.c.flight == sa.bindparam("flight"))
         self._by_picture = (
             sa.select(*columns)
@@ -98,9 +100,12 @@ class Journal(JournalSteps):
     def _begin(
         self, connection: sa.Connection, asking: Asking, model: str, nano: int
     ) -> Claim | Finished | Busy:
-        row = self._find(connection, asking)
+        row = self._named(connection, asking)
+        is_named = row is not None
+        if row is None:
+            row = self._find(connection, asking)
         if row is not None:
-            taken = self._take(connection, row)
+            taken = self._take(connection, row, is_named=is_named)
             self._name(connection, asking, row.id)
             return taken
         now, day = time.time(), spend.today()
@@ -147,33 +152,36 @@ class Journal(JournalSteps):
         )
 
     def _find(self, connection: sa.Connection, asking: Asking) -> Any:
-        """The row of the job that this asking is about, None for a new one."""
-        for name in (asking.key, asking.task):
-            if name is not None and (row := self._named(connection, asking, name)) is not None:
-                return row
+        """The row of a job that will do for this asking, None to make a new one."""
         if asking.reuse:
             values = {"reuse_hash": asking.reuse_hash, "flight": asking.flight}
             for query in (self._by_picture.limit(1), self._by_flight.with_for_update()):
                 if (row := connection.execute(query, values).first()) is not None:
                     return row
         if asking.joinable:
+            # With a key of its own, only what was begun without one: another key, another picture.
+            query = self._by_work if asking.key is None else self._by_open_work
             values = {"fingerprint": asking.fingerprint}
-            for row in connection.execute(self._by_work.with_for_update(), values):
-                if asking.key is None or row.flight is not None:
-                    return row
+            return connection.execute(query.with_for_update(), values).first()
         return None
 
-    def _named(self, connection: sa.Connection, asking: Asking, name: str) -> Any:
-        """The row that a key or task stands for."""
-        values = {"scope": asking.scope, "key": name}
-        row = connection.execute(self._by_key.with_for_update(), values).first()
-        if row is not None and row.request_hash != asking.request_hash:
-            raise IdempotencyConflict(
-                f"The idempotency key of job {row.id} stands for another request. Use a key of "
-                "its own for each request.",
-                job_id=row.id,
-            )
-        return row
+    def _named(self, connection: sa.Connection, asking: Asking) -> Any:
+        """The row that the asking's key or task stands for, None if they are new."""
+        for name in (asking.key, asking.task):
+            if name is None:
+                continue
+            values = {"scope": asking.scope, "key": name}
+            row = connection.execute(self._by_key.with_for_update(), values).first()
+            if row is None:
+                continue
+            if row.named_hash != asking.request_hash:
+                raise IdempotencyConflict(
+                    f"The idempotency key of job {row.id} stands for another request. Use a key "
+                    "of its own for each request.",
+                    job_id=row.id,
+                )
+            return row
+        return None
 
     def _name(self, connection: sa.Connection, asking: Asking, job_id: str) -> None:
         """Let the asking's key and task stand for the job from now on."""
@@ -184,18 +192,25 @@ class Journal(JournalSteps):
                 )
                 if known is None:
                     connection.execute(
-                        keys.insert().values(scope=asking.scope, key=name, job_id=job_id)
+                        keys.insert().values(
+                            scope=asking.scope,
+                            key=name,
+                            job_id=job_id,
+                            request_hash=asking.request_hash,
+                        )
                     )
 
-    def _take(self, connection: sa.Connection, row: Any) -> Claim | Finished | Busy:
+    def _take(
+        self, connection: sa.Connection, row: Any, *, is_named: bool = False
+    ) -> Claim | Finished | Busy:
         record = Record.of_row(row)
         state = record.state
         if state in (State.DONE, State.QUARANTINED):
-            return Finished(record)
+            return Finished(record, is_named)
         if state is State.FAILED and not json.loads(record.error or "{}").get("retryable"):
-            return Finished(record)
+            return Finished(record, is_named)
         if is_live(row):
-            return Busy(record)
+            return Busy(record, is_named)
         claim = Claim(
             id=record.id,
             epoch=record.epoch + 1,
@@ -231,6 +246,6 @@ class Journal(JournalSteps):
             },
         )
         if not done.rowcount:
-            return Busy(record)
+            return Busy(record, is_named)
         self._keeper.hold()
         return claim

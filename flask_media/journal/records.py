@@ -131,6 +131,8 @@ class Finished:
     """The job was finished before: with a result, or with an error for good."""
 
     record: Record
+    is_named: bool = False
+    """Whether the asking's key or task stands for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,3 +140,5 @@ class Busy:
     """Another process or thread is at the job."""
 
     record: Record
+    is_named: bool = False
+    """Whether the asking's key or task stands for it."""

@@ -94,6 +94,8 @@ keys = sa.Table(
     sa.Column("scope", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("job_id", sa.String(32), nullable=False, index=True),
+    # Of the asking, which may differ from the job's: one that it joined or whose picture it reused.
+    sa.Column("request_hash", sa.String(64), nullable=False),
 )
 """Idempotency keys and Celery task ids, and the job that each stands for."""
 

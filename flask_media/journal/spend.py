@@ -84,6 +84,12 @@ def sums(connection: sa.Connection, since: datetime | None, by: str | None) -> d
     }
 
 
+_OPEN = sa.text(
+    "INSERT INTO media_spend (day, spender, nano) VALUES (:day, :spender, :nano) "
+    "ON CONFLICT DO NOTHING"
+)
+
+
 def today() -> str:
     """The UTC day, as ``2026-11-22``."""
     return datetime.now(UTC).date().isoformat()
@@ -97,27 +103,22 @@ def reserve(
     :raises BudgetExceeded: it does not fit in one of them.
     """
     for name, limit in budgets.of(spender).items():
-        most = to_nano(limit) or 0
-        done = connection.execute(
+        row = spend.c.day == day, spend.c.spender == name
+        total = sa.select(spend.c.nano).where(*row)
+        count = (
             spend.update()
-            .where(
-                spend.c.day == day,
-                spend.c.spender == name,
-                spend.c.nano + nano <= most,
-            )
+            .where(*row, spend.c.nano + nano <= (to_nano(limit) or 0))
             .values(nano=spend.c.nano + nano)
         )
-        if done.rowcount:
+        if connection.execute(count).rowcount:
             continue
-        spent = connection.scalar(
-            sa.select(spend.c.nano).where(spend.c.day == day, spend.c.spender == name)
-        )
-        if spent is None:
-            spent = _spent(connection, day, name)
-            if spent + nano <= most:
-                connection.execute(spend.insert().values(day=day, spender=name, nano=spent + nano))
+        if connection.scalar(total) is None:  # the first of the day, or since the budget was set
+            values = {"day": day, "spender": name, "nano": _spent(connection, day, name)}
+            connection.execute(_OPEN, values)
+            if connection.execute(count).rowcount:
                 continue
-        raise _exceeded(name, limit, to_usd(spent) or Decimal(0), to_usd(nano) or Decimal(0), day)
+        spent = to_usd(connection.scalar(total)) or Decimal(0)
+        raise _exceeded(name, limit, spent, to_usd(nano) or Decimal(0), day)
 
 
 def settle(

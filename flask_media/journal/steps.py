@@ -59,9 +59,13 @@ class JournalSteps(JournalReader):
         """
         nano, day = to_nano(estimate) or 0, spend.today()
         claim.attempts.append({"model": model, "at": time.time()})
-        with self._db.write() as connection:
-            spend.reserve(connection, self.budgets, day=day, spender=claim.spender, nano=nano)
-            self._write(connection, claim, State.GENERATING, reserved_nano=nano, day=day)
+        try:
+            with self._db.write() as connection:
+                spend.reserve(connection, self.budgets, day=day, spender=claim.spender, nano=nano)
+                self._write(connection, claim, State.GENERATING, reserved_nano=nano, day=day)
+        except BaseException:
+            claim.attempts.pop()
+            raise
         claim.day, claim.reserved_nano = day, nano
 
     def refused(self, claim: Claim, error: MediaError) -> None:
@@ -111,10 +115,22 @@ class JournalSteps(JournalReader):
 
         :param data: the bytes, where they are not recorded yet.
         """
+        if "outcome" not in claim.attempts[-1]:
+            claim.attempts[-1] |= {"outcome": "quarantined", "error": type(error).__name__}
+            claim.paid_calls += 1
         with self._db.write() as connection:
             if data is not None:
                 connection.execute(_insert_picture, {"job_id": claim.id, "data": data})
-            self._write(connection, claim, State.QUARANTINED, error=dump_error(error), flight=None)
+            self._write(
+                connection,
+                claim,
+                State.QUARANTINED,
+                error=dump_error(error),
+                risk_nano=jobs.c.risk_nano + claim.reserved_nano,
+                reserved_nano=0,
+                flight=None,
+            )
+        claim.reserved_nano = 0
 
     def uploaded(self, claim: Claim, result: MediaResult) -> None:
         """Record that the storage has the picture, and let its bytes go."""
