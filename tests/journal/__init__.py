@@ -1,0 +1,1 @@
+"""The journal: what it promises, with real processes that are really killed."""

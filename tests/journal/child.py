@@ -1,0 +1,258 @@
+"""A process that forks others on request: each works on one task and may be killed in it.
+
+It imports everything once and uses none of it, so that a child costs a fork. Tasks come as lines of
+JSON on stdin; what the kernel says of the children goes out as lines of JSON on stdout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy import event
+
+from flask_media import FlaskMedia
+from flask_media import ImageGenerationConfig
+from flask_media import MediaError
+from flask_media import MediaService
+from flask_media import signals
+from flask_media.storage.filesystem import FilesystemStorage
+
+DEADLINE = 60
+"""Seconds after which a child is stuck."""
+
+SIDE = 128
+"""Width and height in pixels of every picture."""
+
+SIGNALS = (
+    "generation_started",
+    "generation_finished",
+    "generation_failed",
+    "upload_started",
+    "upload_finished",
+    "upload_failed",
+)
+
+
+class Nursery:
+    """The forking process, seen from the one that asks it."""
+
+    def __init__(self) -> None:
+        self._server = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+
+    def start(self, *tasks: dict[str, Any]) -> list[int]:
+        """Start a child for each task, all at once; returns their process ids."""
+        assert self._server.stdin
+        self._server.stdin.write(json.dumps(tasks).encode() + b"\n")
+        self._server.stdin.flush()
+        pids: list[int] = self._said()
+        return pids
+
+    def wait(self) -> list[int]:
+        """Wait for the children of the last start; negative numbers are the signals that ended
+        them."""
+        codes: list[int] = self._said()
+        return codes
+
+    def run(self, *tasks: dict[str, Any]) -> list[int]:
+        """Start and wait."""
+        self.start(*tasks)
+        return self.wait()
+
+    def close(self) -> None:
+        """End the process; children that are stopped or stuck are the caller's."""
+        assert self._server.stdin
+        assert self._server.stdout
+        self._server.stdin.close()
+        self._server.wait(DEADLINE)
+        self._server.stdout.close()
+
+    def _said(self) -> Any:
+        assert self._server.stdout
+        line = self._server.stdout.readline()
+        if not line:
+            raise RuntimeError("the forking process ended")
+        return json.loads(line)
+
+
+def serve() -> None:
+    """Fork children as told, until the input ends."""
+    import PIL.Image
+    import sqlalchemy.dialects.sqlite
+
+    import flask_media.generators.gemini_client
+    import flask_media.journal.journal
+    import flask_media.pipeline  # noqa: F401
+
+    PIL.Image.preinit()
+    if importlib.util.find_spec("psycopg"):
+        import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
+    for line in sys.stdin.buffer:
+        tasks = json.loads(line)
+        pids = []
+        for task in tasks:
+            pid = os.fork()
+            if pid == 0:
+                _child(task)
+            pids.append(pid)
+        print(json.dumps(pids), flush=True)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        print(json.dumps(codes), flush=True)
+
+
+def _child(task: dict[str, Any]) -> None:
+    code = 1
+    try:
+        signal.alarm(DEADLINE)
+        os.close(0)
+        os.dup2(2, 1)
+        Child(task).run()
+        code = 0
+    except BaseException:  # noqa: BLE001 - a child of a fork must not run on
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+class Child:
+    """What runs in a child: one app, one task, and the points at which it may be killed.
+
+    :param task: ``action`` (``ask``, ``resume_all`` or ``resume``), ``instance``, ``config``,
+        ``prompt``, ``object_key``, ``idempotency_key``, ``heard`` (a file for the signals),
+        ``report`` (a file), ``kill_at`` (number of a point, or None).
+    """
+
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._task = task
+        self._points: list[str] = []
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Do the task and write the report."""
+        self._watch_database()
+        app = Flask("shop", instance_path=self._task["instance"])
+        app.config.update(self._task["config"])
+        FlaskMedia(app)
+        service: MediaService = app.extensions["media"]
+        service._storage = _PointedStorage(Path(self._task["instance"]) / "media", self)
+        receivers = [self._receiver(name) for name in SIGNALS]
+        with app.app_context():
+            outcomes = self._act(service)
+        self._report({"points": self._points, "outcomes": outcomes, "heard": len(receivers)})
+
+    def reach(self, name: str) -> None:
+        """This is a point: die here, if it is the one."""
+        with self._lock:
+            number = len(self._points)
+            self._points.append(name)
+            if number == self._task.get("kill_at"):
+                self._report({"killed_at": name})
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def _act(self, service: MediaService) -> list[dict[str, Any]]:
+        task = self._task
+        match task["action"]:
+            case "ask":
+                try:
+                    result: Any = service.generate_and_upload(
+                        task["prompt"],
+                        task["object_key"],
+                        {"goal": "7"},
+                        ImageGenerationConfig(size=(SIDE, SIDE), enhance_prompt=False),
+                        idempotency_key=task.get("idempotency_key"),
+                    )
+                except MediaError as error:
+                    result = error
+                return [_outcome(result)]
+            case "resume_all":
+                return [_outcome(result) for result in service.resume_all()]
+            case other:
+                raise ValueError(other)
+
+    def _watch_database(self) -> None:
+        def begun(_connection: sa.Connection) -> None:
+            self.reach("begin")
+
+        def executed(connection: sa.Connection, *_: Any) -> None:
+            if connection.in_transaction():
+                self.reach("within a transaction")
+
+        def committing(connection: sa.Connection) -> None:
+            self.reach("before a commit")
+            connection.info["media_committed"] = True
+
+        def returned(_connection: Any, record: Any, _state: Any) -> None:
+            if record.info.pop("media_committed", False):
+                self.reach("after a commit")
+
+        event.listen(sa.Engine, "begin", begun)
+        event.listen(sa.Engine, "after_cursor_execute", executed)
+        event.listen(sa.Engine, "commit", committing)
+        event.listen(sa.pool.Pool, "reset", returned)
+
+    def _receiver(self, name: str) -> Any:
+        """Writes each signal down, as a receiver of an app would, and returns itself."""
+
+        def receive(_sender: object, job_id: str, **_values: object) -> None:
+            self.reach(f"in a receiver of {name}")
+            _append(self._task["heard"], f"{job_id} {name}\n")
+
+        getattr(signals, name).connect(receive)
+        return receive
+
+    def _report(self, report: dict[str, Any]) -> None:
+        temporary = Path(f"{self._task['report']}.part")
+        temporary.write_text(json.dumps(report))
+        temporary.replace(self._task["report"])
+
+
+class _PointedStorage(FilesystemStorage):
+    """The filesystem's storage with points before and after a put."""
+
+    def __init__(self, folder: Path, child: Child) -> None:
+        super().__init__(folder)
+        self._child = child
+
+    def _put(self, key: str, data: bytes, *rest: Any) -> None:
+        self._child.reach("before the put")
+        super()._put(key, data, *rest)
+        self._child.reach("after the put")
+
+
+def _outcome(result: Any) -> dict[str, Any]:
+    if isinstance(result, MediaError):
+        return {"error": type(result).__name__, "job_id": result.job_id, "message": str(result)}
+    return {"job_id": result.job_id, "sha256": result.sha256, "cached": result.cached}
+
+
+def _append(path: str, line: str) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, line.encode())
+    finally:
+        os.close(file)
+
+
+def sha256(data: bytes) -> str:
+    """As the journal and the storage write it."""
+    return hashlib.sha256(data).hexdigest()
+
+
+if __name__ == "__main__":
+    serve()
