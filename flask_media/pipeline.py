@@ -163,7 +163,7 @@ class Pipeline:
     def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
         """See :meth:`flask_media.MediaService.resume_all`."""
         results: list[MediaResult | GeneratedImage | MediaError] = []
-        for job_id in self._journal.left():
+        for job_id in self._journal.left(self._storage.location):
             try:
                 held = self._journal.claim(job_id)
                 if not isinstance(held, Claim):

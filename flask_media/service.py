@@ -188,7 +188,8 @@ class MediaService:
     def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
         """Go on with all jobs that dead processes left; safe in many processes at once.
 
-        Buys only as MEDIA_ON_UNKNOWN says.
+        Buys only as MEDIA_ON_UNKNOWN says. Jobs for another storage, as of another app that shares
+        the journal, are left to it.
 
         :returns: a result or an error for each job; raises none of them.
         """

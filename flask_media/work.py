@@ -102,7 +102,8 @@ class Work:
 
     def _told(self, claim: Claim, job: GenerationJob, result: MediaResult) -> MediaResult:
         self.emit(signals.upload_finished, job, result=result)
-        self.record(self._journal.done, claim)
+        if claim.state is State.UPLOADED:  # else that was not recorded: resume finds it stored
+            self.record(self._journal.done, claim)
         return result
 
     def record(self, step: Callable[..., None], *arguments: Any) -> None:

@@ -209,7 +209,7 @@ class Journal(JournalSteps):
             return Finished(record, is_named)
         if state is State.FAILED and not json.loads(record.error or "{}").get("retryable"):
             return Finished(record, is_named)
-        if is_live(row):
+        if state is not State.FAILED and is_live(row):
             return Busy(record, is_named)
         claim = Claim(
             id=record.id,
@@ -225,8 +225,11 @@ class Journal(JournalSteps):
         if state is State.GENERATING:
             # Its process ended within a call: what that came to, nobody knows.
             claim.state = State.UNKNOWN
-            claim.paid_calls += 1
-            claim.attempts[-1]["outcome"] = "unknown"
+            # Unless it was only the journal that failed: then the call is counted.
+            if "outcome" not in claim.attempts[-1]:
+                claim.paid_calls += 1
+            if claim.attempts[-1].get("outcome") not in ("refused", "failed"):
+                claim.attempts[-1]["outcome"] = "unknown"
             values = {
                 "paid_calls": claim.paid_calls,
                 "attempts": dump(claim.attempts),

@@ -74,12 +74,12 @@ class JournalReader:
         with self._db.read() as connection:
             return list(connection.scalars(query))
 
-    def left(self) -> list[str]:
-        """The ids of unfinished jobs that nobody is at, oldest first."""
+    def left(self, scope: str) -> list[str]:
+        """The ids of unfinished jobs for a storage that nobody is at, oldest first."""
         left = (jobs.c.lease_until - self._db.clock()).label("left")
         query = (
             sa.select(jobs.c.id, jobs.c.owner, left)
-            .where(sa.text(UNFINISHED_SQL))
+            .where(sa.text(UNFINISHED_SQL), jobs.c.scope == scope)
             .order_by(jobs.c.created_at)
         )
         with self._db.read() as connection:

@@ -54,14 +54,23 @@ UNFINISHED = (
 """The states that somebody still has to do something about."""
 
 NEXT: dict[State, frozenset[State]] = {
-    State.REQUESTED: frozenset({State.GENERATING, State.FAILED, State.UPLOADED}),
+    State.REQUESTED: frozenset({State.GENERATING, State.FAILED}),
     State.GENERATING: frozenset(
-        {State.REQUESTED, State.GENERATED, State.FAILED, State.UNKNOWN, State.QUARANTINED}
+        {
+            State.REQUESTED,
+            State.GENERATED,
+            State.FAILED,
+            State.UNKNOWN,
+            State.QUARANTINED,
+            # The journal could not be written when the picture came, and can be again.
+            State.UPLOADED,
+            State.DONE,
+        }
     ),
     State.GENERATED: frozenset({State.UPLOADED, State.QUARANTINED, State.DONE}),
     State.UPLOADED: frozenset({State.DONE}),
     State.DONE: frozenset(),
-    State.FAILED: frozenset({State.GENERATING}),
+    State.FAILED: frozenset({State.REQUESTED}),
     State.UNKNOWN: frozenset({State.GENERATING, State.FAILED}),
     State.QUARANTINED: frozenset(),
 }
