@@ -21,7 +21,10 @@ extensions = [
 source_suffix = {".rst": "restructuredtext"}
 default_role = "code"
 nitpicky = True
-nitpick_ignore = [("py:class", "flask_media.inputs._File")]  # private: what has a read()
+nitpick_ignore = [
+    ("py:class", "flask_media.inputs._File"),  # private: what has a read()
+    ("py:class", "Journal"),  # what is recorded is shown by the service's own methods
+]
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_preserve_defaults = True

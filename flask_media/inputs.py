@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import mimetypes
 import posixpath
+from datetime import UTC
+from datetime import date
+from datetime import datetime
+from datetime import time
 from typing import IO
 from typing import Protocol
 from typing import TypeAlias
@@ -39,6 +43,18 @@ def check_config(config: object) -> ImageGenerationConfig:
             "make one of a dict with ImageGenerationConfig.from_dict()."
         )
     return config
+
+
+def moment(argument: str, value: object) -> datetime:
+    """The moment of a day or a time; in UTC where it names no zone.
+
+    :raises InvalidRequest: it is neither; names the argument.
+    """
+    if not isinstance(value, date):
+        raise InvalidRequest(f"{argument} must be a date or a datetime, not {value!r:.80}.")
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def target_format(object_key: str | None, wanted: ImageFormat | None) -> ImageFormat | None:

@@ -6,14 +6,13 @@ import threading
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-from datetime import UTC
 from datetime import date
-from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
+from typing import overload
 
 from .config import MediaConfig
 from .config import Secret
@@ -195,16 +194,27 @@ class MediaService:
         """
         return self._pipeline.resume_all()
 
+    @overload
+    def usage(self, since: date | None = None, by: None = None) -> Spend: ...
+
+    @overload
+    def usage(self, since: date | None = None, *, by: str) -> dict[str, Spend]: ...
+
+    @overload
+    def usage(self, since: date | None, by: str) -> dict[str, Spend]: ...
+
     def usage(self, since: date | None = None, by: str | None = None) -> Spend | dict[str, Spend]:
         """What was spent.
 
         :param since: a day or time (UTC where it names no zone) to count from.
         :param by: ``day``, ``model`` or ``spender`` for a sum each; None for one of all.
-        :raises InvalidRequest: ``by`` is something else.
+        :raises InvalidRequest: ``since`` or ``by`` is something else.
         """
         if by not in (None, "day", "model", "spender"):
             raise InvalidRequest(f"by is {by!r}; it must be 'day', 'model', 'spender' or None.")
-        sums = self.journal.spent(_moment(since), by)
+        from .inputs import moment
+
+        sums = self.journal.spent(None if since is None else moment("since", since), by)
         return sums if by else sums[""]
 
     def gc(self, older_than: timedelta | None = None) -> int:
@@ -387,10 +397,3 @@ class MediaService:
         with self._lock:
             self._config = self._config.replace(**given)
             self._generator = self._storage = self._made = None
-
-
-def _moment(since: date | None) -> datetime | None:
-    if since is None:
-        return None
-    moment = since if isinstance(since, datetime) else datetime(since.year, since.month, since.day)  # noqa: DTZ001
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

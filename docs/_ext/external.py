@@ -8,7 +8,7 @@ PYTHON = {
     "library/stdtypes": ["bytearray", "memoryview"],
     "library/pathlib": ["pathlib.Path"],
     "library/decimal": ["decimal.Decimal"],
-    "library/datetime": ["datetime.datetime"],
+    "library/datetime": ["datetime.date", "datetime.datetime", "datetime.timedelta"],
     "library/collections.abc": [
         f"collections.abc.{name}"
         for name in ("Callable", "Iterable", "Iterator", "Mapping", "Sequence")
@@ -32,7 +32,17 @@ URLS = OTHERS | {
     for name in names
 }
 # An annotation that autodoc can't evaluate keeps its short name.
-URLS |= {"Flask": URLS["flask.Flask"], "Path": URLS["pathlib.Path"]}
+URLS |= {
+    name.rpartition(".")[2]: URLS[name]
+    for name in (
+        "flask.Flask",
+        "pathlib.Path",
+        "decimal.Decimal",
+        "datetime.date",
+        "datetime.datetime",
+        "datetime.timedelta",
+    )
+}
 
 
 def link(_app, _env, node, content):

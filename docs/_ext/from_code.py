@@ -13,6 +13,7 @@ from flask_media.emulator import MODES
 from flask_media.generators.models import ALL_RATIOS
 from flask_media.generators.models import COMMON_RATIOS
 from flask_media.generators.models import MODELS
+from flask_media.journal import states
 from flask_media.storage.providers import PROVIDERS
 
 
@@ -102,10 +103,20 @@ class Modes(FromCode):
         yield ", ".join(f"``{name}``" for name in MODES) + "."
 
 
+class JobStates(FromCode):
+    """``job-states``: the drawing of the states of a job."""
+
+    def lines(self) -> Iterable[str]:
+        """A literal block."""
+        drawing = (states.__doc__ or "").partition("::\n")[2].partition("\nA new job")[0]
+        yield from (".. code-block:: text", "", *drawing.strip("\n").splitlines(), "")
+
+
 def setup(app):
     """Add the directives."""
     app.add_directive("config-keys", ConfigKeys)
     app.add_directive("storage-providers", Providers)
     app.add_directive("gemini-models", Models)
     app.add_directive("emulator-modes", Modes)
+    app.add_directive("job-states", JobStates)
     return {"parallel_read_safe": True}
