@@ -81,9 +81,10 @@ class Journal(JournalSteps):
         while True:
             try:
                 with self._db.write() as connection:
-                    return self._begin(connection, asking, model, to_nano(estimate) or 0)
+                    held = self._begin(connection, asking, model, to_nano(estimate) or 0)
             except sa.exc.IntegrityError:
                 continue  # another process made the job in this moment: look again
+            return self._kept(held)
 
     def claim(self, job_id: str) -> Claim | Finished | Busy:
         """Take a job by its id.
@@ -95,7 +96,14 @@ class Journal(JournalSteps):
             row = connection.execute(self._by_id.with_for_update(), {"job": job_id}).first()
             if row is None:
                 raise NotFound(f"The journal has no job {job_id!r}.")
-            return self._take(connection, row)
+            held = self._take(connection, row)
+        return self._kept(held)
+
+    def _kept(self, held: Claim | Finished | Busy) -> Claim | Finished | Busy:
+        """See to it that a job that is taken stays so. Only now: before it was not committed."""
+        if isinstance(held, Claim):
+            self._keeper.hold(held.id)
+        return held
 
     def _begin(
         self, connection: sa.Connection, asking: Asking, model: str, nano: int
@@ -105,9 +113,9 @@ class Journal(JournalSteps):
         if row is None:
             row = self._find(connection, asking)
         if row is not None:
-            taken = self._take(connection, row, is_named=is_named)
-            self._name(connection, asking, row.id)
-            return taken
+            if not is_named:
+                self._name(connection, asking, row.id)
+            return self._take(connection, row, is_named=is_named)
         now, day = time.time(), spend.today()
         spend.reserve(connection, self.budgets, day=day, spender=asking.spender, nano=nano)
         attempts = [{"model": model, "at": now}]
@@ -139,7 +147,6 @@ class Journal(JournalSteps):
                 for position, data in enumerate(asking.references)
             ]
             connection.execute(references.insert(), rows)
-        self._keeper.hold()
         return Claim(
             id=asking.job_id,
             epoch=1,
@@ -149,6 +156,7 @@ class Journal(JournalSteps):
             spender=asking.spender,
             day=day,
             reserved_nano=nano,
+            has_references=bool(asking.references),
         )
 
     def _find(self, connection: sa.Connection, asking: Asking) -> Any:
@@ -184,21 +192,21 @@ class Journal(JournalSteps):
         return None
 
     def _name(self, connection: sa.Connection, asking: Asking, job_id: str) -> None:
-        """Let the asking's key and task stand for the job from now on."""
+        """Let the asking's new key or task stand for the job.
+
+        That neither stood for anything was read a moment ago: if another process was quicker since,
+        the insert fails, and all is undone.
+        """
         for name in (asking.key, asking.task):
             if name is not None:
-                known = connection.scalar(
-                    sa.select(keys.c.job_id).where(keys.c.scope == asking.scope, keys.c.key == name)
-                )
-                if known is None:
-                    connection.execute(
-                        keys.insert().values(
-                            scope=asking.scope,
-                            key=name,
-                            job_id=job_id,
-                            request_hash=asking.request_hash,
-                        )
+                connection.execute(
+                    keys.insert().values(
+                        scope=asking.scope,
+                        key=name,
+                        job_id=job_id,
+                        request_hash=asking.request_hash,
                     )
+                )
 
     def _take(
         self, connection: sa.Connection, row: Any, *, is_named: bool = False
@@ -250,5 +258,4 @@ class Journal(JournalSteps):
         )
         if not done.rowcount:
             return Busy(record, is_named)
-        self._keeper.hold()
         return claim

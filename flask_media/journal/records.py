@@ -124,6 +124,8 @@ class Claim:
     reserved_nano: int = 0
     is_new: bool = True
     """Whether the job was made by this asking."""
+    has_references: bool = True
+    """Whether the journal may have reference pictures of it."""
 
 
 @dataclasses.dataclass(frozen=True)

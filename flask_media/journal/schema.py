@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ SQLITE_CHECKPOINT_PAGES = 1_000
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another process's."""
+
+POSTGRESQL_CONNECTIONS = 16
+"""Most connections of a process: PostgreSQL takes 100 by default, and threads take turns well."""
 
 metadata = sa.MetaData()
 
@@ -76,13 +80,6 @@ jobs = sa.Table(
         sqlite_where=_unfinished,
         postgresql_where=_unfinished,
     ),
-    sa.Index(
-        "media_jobs_left",
-        "owner",
-        sqlite_where=_unfinished,
-        postgresql_where=_unfinished,
-    ),
-    sa.Index("media_jobs_key", "scope", "object_key"),
     sa.Index("media_jobs_reuse", "reuse_hash"),
     sa.Index("media_jobs_day", "day"),
 )
@@ -143,17 +140,23 @@ class Database:
         self._pid = 0
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self, *, durable: bool = True) -> Iterator[sa.Connection]:
         """A transaction that writes; committed at the end, undone by an exception.
 
+        :param durable: whether a power cut must not undo it; a killed process undoes neither.
         :raises JournalError: the database refuses or can't be reached.
         """
         engine = self._live_engine()
         # SQLite has one writer: in a queue here, a thread is not put off by busy time-outs there.
-        lock = self._write_lock if self.is_sqlite else _no_lock
+        lock = self._write_lock if self.is_sqlite else contextlib.nullcontext()
         failure: str
         try:
-            with lock, engine.connect() as connection, connection.begin():
+            with (
+                lock,
+                engine.connect() as connection,
+                self._sync(connection, durable=durable),
+                connection.begin(),
+            ):
                 yield connection
         except sa.exc.IntegrityError:
             raise  # somebody else was first, which is the caller's to see to
@@ -162,6 +165,19 @@ class Database:
         else:
             return
         raise JournalError(self._said(failure))
+
+    @contextmanager
+    def _sync(self, connection: sa.Connection, *, durable: bool) -> Iterator[None]:
+        """Leave out the wait for the disk at the next commit, unless it is to be durable."""
+        if durable or not self.is_sqlite:
+            yield
+            return
+        raw: Any = connection.connection.driver_connection
+        raw.execute("PRAGMA synchronous=NORMAL").close()
+        try:
+            yield
+        finally:
+            raw.execute("PRAGMA synchronous=FULL").close()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -216,8 +232,8 @@ class Database:
             else:
                 engine = sa.create_engine(
                     self._url,
-                    pool_size=16,
-                    max_overflow=80,
+                    pool_size=8,
+                    max_overflow=POSTGRESQL_CONNECTIONS - 8,
                     pool_pre_ping=True,
                     hide_parameters=True,
                 )
@@ -242,15 +258,6 @@ class Database:
         if found is None:
             metadata.create_all(connection)
             connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-
-
-class _NoLock:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-_no_lock = _NoLock()
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

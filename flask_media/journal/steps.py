@@ -138,19 +138,22 @@ class JournalSteps(JournalReader):
             self._write(
                 connection, claim, State.UPLOADED, result=dump(result.to_dict()), error=None
             )
-            connection.execute(_delete_picture, {"job": claim.id})
-            connection.execute(_delete_references, {"job": claim.id})
+            self._let_go(connection, claim)
 
     def done(self, claim: Claim) -> None:
-        """Record that the job is finished."""
-        with self._db.write() as connection:
+        """Record that the job is finished. Lost with a power cut, its signals are sent again."""
+        with self._db.write(durable=False) as connection:
             self._write(connection, claim, State.DONE, flight=None)
 
     def returned(self, claim: Claim) -> None:
         """Record that a picture that is not stored was handed to its caller."""
         with self._db.write() as connection:
             self._write(connection, claim, State.DONE, flight=None)
-            connection.execute(_delete_picture, {"job": claim.id})
+            self._let_go(connection, claim)
+
+    def _let_go(self, connection: sa.Connection, claim: Claim) -> None:
+        connection.execute(_delete_picture, {"job": claim.id})
+        if claim.has_references:
             connection.execute(_delete_references, {"job": claim.id})
 
     def failed(self, claim: Claim, error: MediaError, *, paid: bool = False) -> None:
@@ -181,7 +184,7 @@ class JournalSteps(JournalReader):
 
         :param error: why it is unfinished.
         """
-        self._keeper.release()
+        self._keeper.release(claim.id)
         values: dict[str, Any] = {"error": dump_error(error)} if error else {}
         try:
             if claim.state in UNFINISHED:
@@ -219,11 +222,11 @@ class JournalSteps(JournalReader):
         change = 0 if cost is None else cost - claim.reserved_nano
         spend.settle(connection, self.budgets, day=claim.day, spender=claim.spender, change=change)
 
-    def _renew(self) -> None:
+    def _renew(self, held: list[str]) -> None:
         with self._db.write() as connection:
             connection.execute(
                 jobs.update()
-                .where(jobs.c.owner == this_process(), sa.text(UNFINISHED_SQL))
+                .where(jobs.c.owner == this_process(), jobs.c.id.in_(held), sa.text(UNFINISHED_SQL))
                 .values(lease_until=self._until)
             )
 
