@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from typing import TypeVar
 
-from .errors import MediaError
+from .errors import ProviderError
 from .errors import ProviderUnavailable
 from .errors import RateLimited
+
+if TYPE_CHECKING:
+    import tenacity
 
 logger = logging.getLogger(__name__)
 
@@ -34,35 +38,42 @@ def ask(call: Callable[[], T], *, max_attempts: int, job_id: str) -> tuple[T, in
     :param job_id: for the log.
     :returns: what the call returned, and the number of calls made.
     """
-    import stamina
+    import tenacity
 
-    def wait(error: Exception) -> bool | float:
-        if not isinstance(error, RateLimited | ProviderUnavailable) or not error.retryable:
-            return False
-        if isinstance(error, RateLimited) and error.daily:
-            return False
-        if error.retry_after is None:
-            return True
-        return error.retry_after if error.retry_after <= LONGEST_WAIT else False
+    def log(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        logger.info(
+            "Job %s: call %d of at most %d was refused (%s); the next one in %.2f s",
+            *(job_id, state.attempt_number, max_attempts),
+            *(type(error).__name__, state.upcoming_sleep),
+        )
 
-    for attempt in stamina.retry_context(
-        on=wait,
-        attempts=max_attempts,
-        timeout=None,
-        wait_initial=FIRST_WAIT,
-        wait_max=LONGEST_WAIT,
-        wait_jitter=FIRST_WAIT,
-    ):
-        with attempt:
-            try:
-                return call(), attempt.num
-            except MediaError as error:
-                logger.info(
-                    "Job %s: call %d of at most %d failed: %s",
-                    job_id,
-                    attempt.num,
-                    max_attempts,
-                    type(error).__name__,
-                )
-                raise
-    raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_can_pass),
+        wait=_wait,
+        stop=tenacity.stop_after_attempt(max_attempts),
+        before_sleep=log,
+        reraise=True,
+    )
+    answer = attempts(call)
+    return answer, int(attempts.statistics["attempt_number"])
+
+
+def _can_pass(error: BaseException) -> bool:
+    """Whether the same call may succeed soon; it charged nothing."""
+    if not isinstance(error, RateLimited | ProviderUnavailable) or not error.retryable:
+        return False
+    if isinstance(error, RateLimited) and error.daily:
+        return False
+    return error.retry_after is None or error.retry_after <= LONGEST_WAIT
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds to the next call: what the provider says, else ever longer."""
+    import tenacity
+
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ProviderError) and error.retry_after is not None:
+        return error.retry_after
+    growing = tenacity.wait_exponential_jitter(FIRST_WAIT, LONGEST_WAIT, jitter=FIRST_WAIT)
+    return growing(state)

@@ -129,7 +129,7 @@ class Pipeline:
         self._emit(signals.generation_started, job)
         try:
             made = _rendered(job, *self._generated(job))
-        except MediaError as error:
+        except Exception as error:
             self._failed(signals.generation_failed, job, error)
             raise
         self._emit(signals.generation_finished, job, image=_generated_image(job, made))
@@ -188,7 +188,7 @@ class Pipeline:
     def _result(self, job: Job, key: str, made: Made) -> MediaResult:
         picture = made.picture
         return MediaResult(
-            url=self._storage.url(key),
+            url=job.url or "",
             object_key=key,
             prompt=job.prompt,
             original_prompt=job.original_prompt,
@@ -197,7 +197,7 @@ class Pipeline:
             height=picture.height,
             size_bytes=len(picture.data),
             sha256=made.sha256,
-            metadata=job.metadata,
+            metadata=dict(job.metadata),
             model=made.model or None,
             usage=made.usage,
             cost_usd=made.cost_usd,
@@ -207,8 +207,9 @@ class Pipeline:
             created_at=made.created_at,
         )
 
-    def _failed(self, signal: NamedSignal, job: Job, error: MediaError) -> None:
-        error.job_id = job.id
+    def _failed(self, signal: NamedSignal, job: Job, error: Exception) -> None:
+        if isinstance(error, MediaError):
+            error.job_id = job.id
         logger.warning("Job %s: %s: %s", job.id, type(error).__name__, error)
         self._emit(signal, job, error=error)
 
@@ -269,8 +270,11 @@ def _rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
             compression=config.compression,
         )
     except InvalidImage as error:
-        error.model, error.usage = answer.model, answer.usage
-        raise
+        raise InvalidImage(
+            f"{answer.model} sent no usable picture, and was paid for it: {error}",
+            model=answer.model,
+            usage=answer.usage,
+        ) from None
     return _finished(
         picture,
         model=answer.model,

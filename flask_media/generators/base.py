@@ -40,3 +40,7 @@ class Generator(abc.ABC):
     def reference_side(self, request: GenerationRequest) -> int:  # noqa: ARG002
         """Longest useful side of a reference picture, in pixels; larger ones are scaled down."""
         return 2048
+
+    def max_references(self, request: GenerationRequest) -> int:  # noqa: ARG002
+        """Most reference pictures that the request may have."""
+        return 16

@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-import weakref
 from typing import TYPE_CHECKING
 
 from ..config import Secret
@@ -14,6 +13,7 @@ from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import ProviderUnavailable
+from ..forks import reset_after_fork
 from ..values import GenerationAnswer
 from ..values import GenerationRequest
 from .base import Generator
@@ -21,6 +21,7 @@ from .gemini_errors import cleaner
 from .gemini_errors import fault_error
 from .gemini_errors import status_error
 from .gemini_transport import Exchange
+from .models import MOST_REFERENCES
 from .models import ImageModel
 from .models import find_model
 from .models import passed_through
@@ -75,7 +76,7 @@ class GeminiGenerator(Generator):
         self._lock = threading.Lock()
         self._client: GeminiClient | None = None
         self._client_pid = 0
-        _generators.add(self)
+        reset_after_fork(self)
 
     def check(self, request: GenerationRequest) -> None:
         """Fail before anything is paid. Makes no network call.
@@ -129,6 +130,10 @@ class GeminiGenerator(Generator):
     def reference_side(self, request: GenerationRequest) -> int:
         """Longest useful side of a reference picture, in pixels."""
         return self._find(request).reference_side
+
+    def max_references(self, request: GenerationRequest) -> int:
+        """Most reference pictures: the model's limit, the largest of all for an unknown one."""
+        return self._find(request).max_references or MOST_REFERENCES
 
     def close(self) -> None:
         """Close idle connections. A later call opens new ones."""
@@ -239,14 +244,3 @@ class GeminiGenerator(Generator):
     def _after_fork(self) -> None:
         self._lock = threading.Lock()  # another thread may have held it when the fork came
         self._client = None
-
-
-_generators: weakref.WeakSet[GeminiGenerator] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for generator in list(_generators):
-        generator._after_fork()  # noqa: SLF001 (the same module)
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
