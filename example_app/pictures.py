@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -9,6 +10,7 @@ from flask_media import ContentBlocked
 from flask_media import InvalidRequest
 from flask_media import MediaError
 from flask_media import NotConfigured
+from flask_media import ProviderRefused
 from flask_media import RateLimited
 from flask_media import current_media
 
@@ -18,7 +20,11 @@ from .models import db
 WORDS: dict[type[MediaError], str] = {
     ContentBlocked: "The picture service declines to draw this. Other words may help.",
     RateLimited: "The limit for pictures is reached. Please try again later.",
-    NotConfigured: "Pictures are not set up on this server yet.",
+    NotConfigured: "Pictures are not set up on this server yet. Its owner has to do that.",
+    ProviderRefused: (
+        "The picture service refuses this site. Trying again changes nothing before the site's "
+        "owner has mended that."
+    ),
     InvalidRequest: "This can't be drawn. Please choose another name.",
 }
 
@@ -58,7 +64,8 @@ def slugify(text: str) -> str:
 def explain(error: MediaError) -> str:
     """What to tell the user. The error's own message is for the log: it names config keys."""
     if isinstance(error, RateLimited) and error.retry_after and error.retry_after < 3600:
-        return f"Too many pictures at once. Please try again in {error.retry_after:.0f} seconds."
+        seconds = math.ceil(error.retry_after)  # a second too early is refused again
+        return f"Too many pictures at once. Please try again in {seconds} seconds."
     for kind, words in WORDS.items():
         if isinstance(error, kind):
             return words

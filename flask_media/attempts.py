@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from typing import TypeVar
 
-from .errors import MediaError
+from .errors import ProviderError
 from .errors import ProviderRefused
 from .errors import ProviderUnavailable
 from .errors import RateLimited
+
+if TYPE_CHECKING:
+    import tenacity
 
 logger = logging.getLogger(__name__)
 
@@ -40,43 +44,62 @@ def ask(
     :param job_id: for the log.
     :returns: what the call returned, and the number of calls made.
     """
-    import stamina
+    import tenacity
 
     rest = list(models)
+    gave_way = False
 
-    def wait(error: Exception) -> bool | float:
-        if not isinstance(error, RateLimited | ProviderUnavailable | ProviderRefused):
-            return False
-        gone = isinstance(error, ProviderRefused)
-        if gone and error.status != 404:
-            return False
-        if len(rest) > 1:
+    def is_next(error: BaseException) -> bool:
+        nonlocal gave_way
+        gave_way = len(rest) > 1 and _gives_way(error)
+        if gave_way:
             rest.pop(0)
-            return 0.0
-        if gone or not error.retryable or (isinstance(error, RateLimited) and error.daily):
-            return False
-        if error.retry_after is None:
-            return True
-        return error.retry_after if error.retry_after <= LONGEST_WAIT else False
+        return gave_way or _can_pass(error)
 
-    for attempt in stamina.retry_context(
-        on=wait,
-        attempts=max_calls,
-        timeout=None,
-        wait_initial=FIRST_WAIT,
-        wait_max=LONGEST_WAIT,
-        wait_jitter=FIRST_WAIT,
-    ):
-        with attempt:
-            try:
-                return call(rest[0]), attempt.num
-            except MediaError as error:
-                logger.info(
-                    "Job %s: call %d of at most %d failed: %s",
-                    job_id,
-                    attempt.num,
-                    max_calls,
-                    type(error).__name__,
-                )
-                raise
-    raise AssertionError("the last attempt returns or raises")  # pragma: no cover
+    def wait(state: tenacity.RetryCallState) -> float:
+        return 0.0 if gave_way else _wait(state)
+
+    def log(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        logger.info(
+            "Job %s: call %d of at most %d was refused (%s); the next one, to %s, in %.2f s",
+            *(job_id, state.attempt_number, max_calls, type(error).__name__, rest[0]),
+            state.upcoming_sleep,
+        )
+
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_next),
+        wait=wait,
+        stop=tenacity.stop_after_attempt(max_calls),
+        before_sleep=log,
+        reraise=True,
+    )
+    answer = attempts(lambda: call(rest[0]))
+    return answer, int(attempts.statistics["attempt_number"])
+
+
+def _gives_way(error: BaseException) -> bool:
+    """Whether another model may do: this one is overloaded, over its quota or gone."""
+    if isinstance(error, ProviderRefused):
+        return error.status == 404
+    return isinstance(error, RateLimited | ProviderUnavailable)
+
+
+def _can_pass(error: BaseException) -> bool:
+    """Whether the same call may succeed soon; it charged nothing."""
+    if not isinstance(error, RateLimited | ProviderUnavailable) or not error.retryable:
+        return False
+    if isinstance(error, RateLimited) and error.daily:
+        return False
+    return error.retry_after is None or error.retry_after <= LONGEST_WAIT
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds to the next call: what the provider says, else ever longer."""
+    import tenacity
+
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ProviderError) and error.retry_after is not None:
+        return error.retry_after
+    growing = tenacity.wait_exponential_jitter(FIRST_WAIT, LONGEST_WAIT, jitter=FIRST_WAIT)
+    return growing(state)

@@ -63,6 +63,8 @@ _QUOTE_HINT = "(in the environment, quote what looks like a number: '\"123\"')"
 
 
 def _text(value: Any) -> str:
+    if value == "":
+        raise _WrongValueError("something: it is empty")
     if not isinstance(value, str) or not value.strip():
         raise _WrongValueError(f"text {_QUOTE_HINT}")
     return value.strip()
@@ -329,28 +331,32 @@ class MediaConfig:
             what is allowed.
         """
         fields = {field.metadata["key"]: field for field in dataclasses.fields(cls)}
-        given = {key: _hidden(field, mapping.get(key)) for key, field in fields.items()}
+        given = {field.name: _hidden(field, mapping.get(key)) for key, field in fields.items()}
         names = list(mapping)
         del mapping  # error reporters show the locals of a frame, and here are all secrets
         _warn_of_typos(names, list(fields))
-        return cls(
-            **{
-                field.name: _checked(field, given[key])
-                for key, field in fields.items()
-                if given[key] is not None and given[key] != ""
-            }
+        config = cls(
+            **{name: value for name, value in given.items() if value is not None and value != ""}
         )
+        if config.storage is None and not config.spaces_bucket and config.spaces_key:
+            logger.warning(
+                "SPACES_KEY is set and SPACES_BUCKET is not, so pictures are kept in a folder of "
+                "this machine. Set SPACES_BUCKET, or MEDIA_STORAGE if that is meant."
+            )
+        return config
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                object.__setattr__(self, field.name, _checked(field, value))
 
     def replace(self, **values: Any) -> Self:
         """A copy with other values, by field name, each checked.
 
         :raises InvalidConfig: a value is wrong.
         """
-        fields = {field.name: field for field in dataclasses.fields(self)}
-        checked: dict[str, Any] = {
-            name: _checked(fields[name], value) for name, value in values.items()
-        }
-        return dataclasses.replace(self, **checked)
+        return dataclasses.replace(self, **values)
 
     @property
     def storage_name(self) -> str:
@@ -383,6 +389,9 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
 
 def _warn_of_typos(names: list[str], keys: list[str]) -> None:
     for name in names:
+        old = name.removeprefix("DIGITALOCEAN_")
+        if old != name and old in keys:
+            logger.warning("Config key %s is not read; did you mean %s?", name, old)
         if name.startswith(("GEMINI_", "SPACES_", "MEDIA_")) and name not in keys:
             import difflib  # only where a name is in doubt
 

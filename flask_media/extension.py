@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask import has_request_context
 from flask import request
+from werkzeug.routing import BuildError
 
 from .config import MediaConfig
+from .errors import NotConfigured
 from .keys import quote_key
 from .service import MediaService
 from .web import FILES_ENDPOINT
@@ -81,4 +83,10 @@ def _files_url(app: Flask, base: str | None, key: str) -> str | None:
     adapter = app.create_url_adapter(request) if has_request_context() else None
     if adapter is None:
         adapter = app.url_map.bind("localhost", script_name=app.config["APPLICATION_ROOT"])
-    return adapter.build(endpoint, values)
+    try:
+        return adapter.build(endpoint, values)
+    except BuildError as error:
+        raise NotConfigured(
+            f"The URL of the files route needs more than the key ({error}). Register the blueprint "
+            "under a prefix without variables, or set MEDIA_FILES_URL."
+        ) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import posixpath
 from datetime import UTC
 from datetime import date
 from datetime import datetime
@@ -11,7 +10,7 @@ from datetime import time
 from typing import IO
 from typing import Protocol
 from typing import TypeAlias
-from typing import runtime_checkable
+from typing import cast
 
 from .errors import InvalidRequest
 from .options import ImageFormat
@@ -21,12 +20,14 @@ MAX_INPUT_BYTES = 50_000_000
 """Most bytes that are read of an upload or a reference picture."""
 
 
-@runtime_checkable
-class _File(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+class BinaryFile(Protocol):
+    """Whatever is read like a binary file."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most ``size`` bytes, none at the end."""
 
 
-PictureSource: TypeAlias = bytes | bytearray | memoryview | IO[bytes] | _File
+PictureSource: TypeAlias = bytes | bytearray | memoryview | IO[bytes] | BinaryFile
 """A picture's bytes, or a binary file or ``FileStorage`` to read them from."""
 
 
@@ -62,7 +63,8 @@ def target_format(object_key: str | None, wanted: ImageFormat | None) -> ImageFo
 
     :raises InvalidRequest: the key's extension says another format, or none that we write.
     """
-    extension = posixpath.splitext(object_key or "")[1]
+    name = (object_key or "").rpartition("/")[2]
+    extension = f".{name.rpartition('.')[2]}" if "." in name else ""
     named = ImageFormat.from_extension(extension[1:])
     if named is None:
         if any(mimetypes.guess_type(f"x{extension}", strict=False)):
@@ -87,8 +89,8 @@ def read_bytes(argument: str, source: object) -> bytes:
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
-    elif isinstance(source, _File):
-        data = _read_all(argument, source)
+    elif callable(getattr(source, "read", None)):
+        data = _read_all(argument, cast(BinaryFile, source))
     else:
         raise InvalidRequest(
             f"{argument} must be bytes or a binary file, not {type(source).__name__}."
@@ -100,7 +102,7 @@ def read_bytes(argument: str, source: object) -> bytes:
     return data
 
 
-def _read_all(argument: str, file: _File) -> bytes:
+def _read_all(argument: str, file: BinaryFile) -> bytes:
     chunks, size = [], 0
     while size <= MAX_INPUT_BYTES:
         chunk = file.read(MAX_INPUT_BYTES + 1 - size)  # a pipe or socket may give less

@@ -15,9 +15,9 @@ from .errors import InvalidRequest
 MAX_KEY_BYTES = 1024
 """Longest object key in UTF-8 bytes (the S3 API's limit)."""
 
-MAX_METADATA_BYTES = 1900
-"""Largest metadata as sent, in bytes: S3 allows 2,048 for names and values together, of which
-the picture's hash and the job's id take a part."""
+MAX_METADATA_BYTES = 2048 - len("flask-media") - len("0" * 64 + ";")
+"""Largest metadata as sent, in bytes: S3 allows 2,048 for names and values together, of which the
+name that it is sent under and the picture's hash take their part."""
 
 
 def check_object_key(key: object) -> str:
@@ -101,7 +101,10 @@ def _metadata_text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
-        return str(value)
+        try:
+            return str(value)
+        except ValueError:  # a limit of Python's on the digits of an int
+            raise InvalidRequest(f"metadata {_shorten(name)} is too large a number.") from None
     raise InvalidRequest(
         f"metadata {_shorten(name)} is a {type(value).__name__}; "
         "a str, a number, a bool or None is needed. Convert it with str()."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import sys
 import uuid
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from typing import Any
 from . import prompts
 from .errors import InvalidImage
 from .errors import InvalidRequest
+from .errors import NotFound
 from .inputs import PictureSource
 from .inputs import check_config
 from .inputs import read_bytes
@@ -58,6 +60,7 @@ def generation_job(
     :raises NotConfigured: a config key is missing.
     :raises InvalidRequest: an argument is wrong; the message names it.
     :raises InvalidImage: a reference is no picture.
+    :raises NotFound: a reference is a key that nothing is stored under.
     """
     if object_key is not None:
         storage.check_ready()
@@ -76,12 +79,13 @@ def generation_job(
     job = GenerationJob(
         id=uuid.uuid4().hex,
         object_key=object_key,
+        url=None if object_key is None else storage.url(object_key),
         format=target_format(object_key, config.format),
         metadata=check_metadata(metadata),
         request=request,
         config=config,
     )
-    references = _references(reference_images, storage, generator.reference_side(request))
+    references = _references(reference_images, request, generator, storage)
     request = dataclasses.replace(request, references=references)
     generator.check(request)
     return dataclasses.replace(job, request=request)
@@ -93,9 +97,11 @@ def upload_job(object_key: str, metadata: Mapping[str, Any] | None, storage: Sto
     :raises NotConfigured: a config key is missing.
     :raises InvalidRequest: an argument is wrong; the message names it.
     """
+    key = storage.check_key(object_key)
     job = Job(
         id=uuid.uuid4().hex,
-        object_key=storage.check_key(object_key),
+        object_key=key,
+        url=storage.url(key),
         format=target_format(object_key, None),
         metadata=check_metadata(metadata),
     )
@@ -104,21 +110,33 @@ def upload_job(object_key: str, metadata: Mapping[str, Any] | None, storage: Sto
 
 
 def _references(
-    sources: Iterable[PictureSource | str], storage: Storage, side: int
+    sources: object, request: GenerationRequest, generator: Generator, storage: Storage
 ) -> tuple[Picture, ...]:
-    if isinstance(sources, str | bytes | bytearray | memoryview):
-        raise InvalidRequest("reference_images must be a list, as [picture].")
+    if isinstance(sources, str | bytes | bytearray | memoryview) or not isinstance(
+        sources, Iterable
+    ):
+        raise InvalidRequest("reference_images must be a list of pictures, as [picture].")
+    most = generator.max_references(request)
+    # Counted before the first is read: decoding them is work.
+    listed = list(itertools.islice(sources, most + 1))
+    if len(listed) > most:
+        raise InvalidRequest(
+            f"reference_images has more than {most} pictures, the most that "
+            f"{request.model or 'the model'} takes."
+        )
     references = []
-    for number, source in enumerate(sources):
+    for number, source in enumerate(listed):
         argument = f"reference_images[{number}]"
         try:
-            references.append(_reference(argument, source, storage, side))
-        except InvalidImage as error:
-            raise InvalidImage(f"{argument}: {error}") from None
+            references.append(
+                _reference(argument, source, storage, generator.reference_side(request))
+            )
+        except (InvalidImage, NotFound) as error:
+            raise type(error)(f"{argument}: {error}") from None
     return tuple(references)
 
 
-def _reference(argument: str, source: PictureSource | str, storage: Storage, side: int) -> Picture:
+def _reference(argument: str, source: object, storage: Storage, side: int) -> Picture:
     from . import imaging
 
     if isinstance(source, str):

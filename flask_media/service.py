@@ -17,9 +17,11 @@ from typing import overload
 from .config import MediaConfig
 from .config import Secret
 from .config import conceal
+from .errors import InvalidConfig
 from .errors import InvalidRequest
 from .errors import MediaError
 from .errors import NotFound
+from .forks import reset_after_fork
 from .generators import make_generator
 from .options import ImageGenerationConfig
 from .options import StorageProvider
@@ -69,11 +71,16 @@ class MediaService:
         self._sender = self if sender is None else sender
         self._files_url = files_url
         self._prompt_loader = prompt_loader
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._generator: Generator | None = None
         self._storage: Storage | None = None
         self._journal: Journal | None = None
         self._made: Pipeline | None = None
+        reset_after_fork(self)
+
+    def _after_fork(self) -> None:
+        """Forget a lock that another thread held when the process was forked."""
+        self._lock = threading.RLock()
 
     # What an app asks for
 
@@ -312,7 +319,7 @@ class MediaService:
 
     def configure_storage(
         self,
-        provider: StorageProvider | str = StorageProvider.DIGITALOCEAN_SPACES,
+        provider: StorageProvider | str | None = None,
         region: str | None = None,
         bucket: str | None = None,
         access_key: str | None = None,
@@ -323,7 +330,8 @@ class MediaService:
     ) -> None:
         """Keep pictures there from now on, as the SPACES_* keys and MEDIA_STORAGE do.
 
-        What is not given stays as it is configured.
+        What is not given stays as it is configured; another provider than the configured one
+        starts without the endpoint, ACL and CDN of that.
 
         :param provider: a :class:`StorageProvider` or its value.
         :param region: the bucket's region, as ``fra1``.
@@ -332,12 +340,16 @@ class MediaService:
         :param secret_key: its secret key.
         :param endpoint_url: where the provider has no endpoint of its own, as MinIO.
         :param cdn_url: base of public URLs.
-        :raises InvalidConfig: a value is wrong; names the config key.
+        :raises InvalidConfig: a value is wrong, or no bucket is named; names the config key.
         """
         access_key, secret_key = conceal(access_key), conceal(secret_key)
         if provider in (StorageProvider.FILESYSTEM, StorageProvider.MEMORY):
             self._reconfigure(storage=str(provider))
             return
+        if not (bucket or self._config.spaces_bucket):
+            raise InvalidConfig("configure_storage needs bucket=, the bucket to keep pictures in.")
+        if provider not in (None, self._config.spaces_provider):
+            self._forget_provider(str(provider))
         self._reconfigure(
             storage="spaces",
             spaces_provider=provider,
@@ -377,20 +389,31 @@ class MediaService:
 
     @property
     def _pipeline(self) -> Pipeline:
-        generator, storage, journal = self.generator, self.storage, self.journal
         with self._lock:
             if self._made is None:
                 from .pipeline import Pipeline  # the stages are loaded with the first picture
 
                 self._made = Pipeline(
                     self._config,
-                    generator=generator,
-                    storage=storage,
-                    journal=journal,
+                    generator=self.generator,
+                    storage=self.storage,
+                    journal=self.journal,
                     sender=self._sender,
                     prompt_loader=self._prompt_loader,
                 )
             return self._made
+
+    def _forget_provider(self, successor: str) -> None:
+        """Drop what belongs to the provider; an endpoint only where the next one has its own."""
+        values: dict[str, Any] = {
+            "spaces_acl": None,
+            "spaces_addressing_style": None,
+            "spaces_cdn_url": None,
+        }
+        if successor.lower() != StorageProvider.MINIO:
+            values["spaces_endpoint_url"] = None
+        with self._lock:
+            self._config = self._config.replace(**values)
 
     def _reconfigure(self, **values: Any) -> None:
         given = {name: value for name, value in values.items() if value is not None}

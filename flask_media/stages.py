@@ -36,8 +36,11 @@ def rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
             compression=config.compression,
         )
     except InvalidImage as error:
-        error.model, error.usage = answer.model, answer.usage
-        raise
+        raise InvalidImage(
+            f"{answer.model} sent no usable picture, and was paid for it: {error}",
+            model=answer.model,
+            usage=answer.usage,
+        ) from None
     return finished(
         picture, model=answer.model, usage=answer.usage, cost_usd=answer.cost_usd, attempts=calls
     )
@@ -74,11 +77,11 @@ def generated_image(job: GenerationJob, made: Made) -> GeneratedImage:
     )
 
 
-def media_result(job: Job, key: str, made: Made, url: str) -> MediaResult:
+def media_result(job: Job, key: str, made: Made) -> MediaResult:
     """What ``generate_and_upload`` and ``upload`` return."""
     picture = made.picture
     return MediaResult(
-        url=url,
+        url=job.url or "",
         object_key=key,
         prompt=job.prompt,
         original_prompt=job.original_prompt,
@@ -87,7 +90,7 @@ def media_result(job: Job, key: str, made: Made, url: str) -> MediaResult:
         height=picture.height,
         size_bytes=len(picture.data),
         sha256=made.sha256,
-        metadata=job.metadata,
+        metadata=dict(job.metadata),
         model=made.model or None,
         usage=made.usage,
         cost_usd=made.cost_usd,

@@ -47,6 +47,14 @@ def _service_of_process() -> MediaService:
         return _process_service
 
 
+def _after_fork_in_child() -> None:
+    global _lock  # noqa: PLW0603 - another thread may have held it
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 def _media_home() -> Path:
     if home := os.environ.get("MEDIA_HOME"):
         return Path(home)

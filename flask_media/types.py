@@ -47,7 +47,10 @@ class ObjectStat:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GeneratedImage:
-    """A generated picture that was not uploaded."""
+    """A generated picture that was not uploaded.
+
+    A view sends it as ``Response(image.data, content_type=image.content_type)``.
+    """
 
     data: bytes = dataclasses.field(repr=False)
     """The file's bytes."""
@@ -81,10 +84,13 @@ class GeneratedImage:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MediaResult(Mapping[str, Any]):
-    """A stored picture: an object and a read-only mapping of the same fields."""
+    """A stored picture: an object and a read-only mapping of the same fields.
+
+    It is no response; a view returns ``result.to_dict()`` or ``jsonify(result)``.
+    """
 
     url: str
-    """Where the picture is."""
+    """Where the picture can be fetched; a path of the app where its blueprint serves it."""
     object_key: str
     """Its key in the storage."""
     prompt: str | None
@@ -102,7 +108,7 @@ class MediaResult(Mapping[str, Any]):
     sha256: str
     """SHA-256 of the stored bytes, 64 hexadecimal digits."""
     metadata: dict[str, str]
-    """The metadata stored with it."""
+    """The metadata stored with it: what was given as text, without the None values."""
     model: str | None
     """The model that made it; None for an upload."""
     usage: Usage | None
@@ -112,11 +118,12 @@ class MediaResult(Mapping[str, Any]):
     job_id: str
     """The job that made it."""
     cached: bool
-    """Whether it was there already and nothing was generated."""
+    """Whether the picture was there already, so that nothing was generated or uploaded; always
+    False as yet."""
     attempts: int
-    """Calls made to the model."""
+    """Calls made to the model, those that it refused included; 0 for an upload."""
     created_at: datetime
-    """When the picture arrived, in UTC."""
+    """When the picture arrived from the model or from the caller, in UTC."""
 
     def __getitem__(self, name: str) -> Any:
         if name in self.__dataclass_fields__:

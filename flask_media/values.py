@@ -73,6 +73,8 @@ class Job:
     """Names the job in logs, signals, errors and results."""
     object_key: str | None
     """Where to store the picture; None for ``generate``."""
+    url: str | None
+    """Where it will be found; known before anything is paid."""
     format: ImageFormat | None
     """The format to store, None for what the bytes are."""
     metadata: dict[str, str]

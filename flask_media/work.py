@@ -157,8 +157,9 @@ class Work:
         models = (self._generator.model_of(request), *self._config.gemini_fallback_models)
         try:
             answer, _ = ask(call, models=models, max_calls=allowed, job_id=job.id)
-        except MediaError as error:
-            self._end(claim, error)
+        except Exception as error:
+            if isinstance(error, MediaError):
+                self._end(claim, error)
             self._failed(signals.generation_failed, job, error)
             raise
         logger.info(
@@ -216,8 +217,9 @@ class Work:
         """Verify the answer and bring it into the form asked for."""
         try:
             made = rendered(job, answer, len(claim.attempts))
-        except InvalidImage as error:
-            self.record(self._journal.quarantined, claim, error)
+        except Exception as error:
+            if isinstance(error, InvalidImage):
+                self.record(self._journal.quarantined, claim, error)
             self._failed(signals.generation_failed, job, error)
             raise
         self.emit(signals.generation_finished, job, image=generated_image(job, made))
@@ -240,7 +242,7 @@ class Work:
                     sha256=made.sha256,
                     metadata=job.metadata,
                 )
-            result = media_result(job, key, made, self._storage.url(key))
+            result = media_result(job, key, made)
         except MediaError as cause:
             error = UploadFailed(f"{key!r} could not be stored: {cause}", retryable=cause.retryable)
             self._failed(signals.upload_failed, job, error)
@@ -248,8 +250,9 @@ class Work:
         logger.info("Job %s: stored %d bytes as %r", job.id, result.size_bytes, key)
         return result
 
-    def _failed(self, signal: NamedSignal, job: Job, error: MediaError) -> None:
-        error.job_id = job.id
+    def _failed(self, signal: NamedSignal, job: Job, error: Exception) -> None:
+        if isinstance(error, MediaError):
+            error.job_id = job.id
         logger.warning("Job %s: %s: %s", job.id, type(error).__name__, error)
         self.emit(signal, job, error=error)
 

@@ -24,7 +24,10 @@ gets, first match wins:
 5. ``default_mode``.
 
 A mode can carry options: ``ok,latency=0.5,w=64,h=64``, ``429,retry=0.3``, ``flaky,fail=2``. The
-same options can come as ``x-stub-<option>`` headers. :data:`MODES` has them all.
+same options can come as ``x-stub-<option>`` headers. :data:`MODES` has all modes.
+
+A mode or option that there is none of is never taken for ``ok``: from Python it raises
+``ValueError``, over HTTP the answer is a 500 that names it.
 """
 
 from __future__ import annotations

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from collections.abc import Sequence
+from typing import TypeVar
 
+from .choice import check_option
+from .choice import parse_mode
 from .modes import MODES
 from .server import GeminiEmulator
+
+Number = TypeVar("Number", int, float)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -17,13 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="A stand-in for the Gemini API: any key will do, no picture is charged.",
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8999, help="0 takes a free one")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--default-mode", default="ok", help=", ".join(sorted(MODES)))
-    parser.add_argument("--width", type=int, default=1024, help="pixels")
-    parser.add_argument("--height", type=int, default=1024, help="pixels")
-    parser.add_argument("--image-bytes", type=int, default=0, help="pad each PNG to that size")
-    parser.add_argument("--mime", default="image/png", help="image/png, image/jpeg or image/webp")
+    parser.add_argument("--port", type=_port, default=8999, help="0 takes a free one")
+    latency = _checked("latency", float)
+    parser.add_argument("--latency", type=latency, default=0.0, help="seconds before each answer")
+    modes = f"{', '.join(sorted(MODES))}; with options as 429,retry=0.3"
+    parser.add_argument("--default-mode", type=_mode, default="ok", help=modes)
+    parser.add_argument("--width", type=_checked("w", int), default=1024, help="pixels")
+    parser.add_argument("--height", type=_checked("h", int), default=1024, help="pixels")
+    size = _checked("bytes", int)
+    parser.add_argument("--image-bytes", type=size, default=0, help="pad each PNG to that size")
+    mimes = ("image/png", "image/jpeg", "image/webp")
+    parser.add_argument("--mime", choices=mimes, default="image/png", help="of the pictures")
     flags = {
         "gzip": "compress for clients that accept it",
         "chunked": "send no Content-Length",
@@ -35,13 +45,46 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, text in flags.items():
         parser.add_argument(f"--{name}", action="store_true", help=text)
     emulator = GeminiEmulator(**vars(parser.parse_args(arguments)), keep_bodies=False)
-    with emulator:
+    try:
+        emulator.start()
+    except OSError as error:
+        why = error.strerror or error
+        sys.exit(f"{parser.prog}: can't listen on {emulator.host}:{emulator.port}: {why}")
+    try:
         sys.stdout.write(f"listening on {emulator.url}\n")
         sys.stdout.flush()
+        emulator.stopping.wait()
+    except KeyboardInterrupt:
+        sys.stdout.write("stopped\n")
+    finally:
+        emulator.stop()
+
+
+def _port(value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and int(value) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{value!r} is no port; ports are 0 to 65535")
+    return int(value)
+
+
+def _mode(value: str) -> str:
+    try:
+        parse_mode(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return value
+
+
+def _checked(option: str, kind: Callable[[str], Number]) -> Callable[[str], Number]:
+    """A type of argparse with the check of a mode's option."""
+
+    def convert(value: str) -> Number:
         try:
-            emulator.stopping.wait()
-        except KeyboardInterrupt:
-            sys.stdout.write("stopped\n")
+            check_option(option, value)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        return kind(value)
+
+    return convert
 
 
 if __name__ == "__main__":

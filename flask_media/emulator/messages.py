@@ -214,5 +214,10 @@ def answer_parts(body: dict[str, Any]) -> list[dict[str, Any]]:
     return parts
 
 
+def mode_error(message: str) -> Reply:
+    """What a request for a mode that is none gets: 500, so that a test with a slip fails."""
+    return Reply(500, error_body(500, "INTERNAL", message))
+
+
 NOT_FOUND = Reply(404, raw=b"Not Found", content_type="text/html")
 """What a path that is none gets."""

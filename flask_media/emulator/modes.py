@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from .messages import IMAGE_TOKENS
@@ -25,11 +26,19 @@ MODES: dict[str, Mode] = {}
 """Every mode by its name."""
 
 
-def mode(*names: str) -> Callable[[Mode], Mode]:
-    """Put a function into :data:`MODES` under those names."""
+ALLOWED: dict[str, frozenset[str]] = {}
+"""The names of each mode's options."""
+
+PICTURE = ("w", "h", "bytes", "mime", "saymime")
+"""Options of a mode that draws."""
+
+
+def mode(*names: str, options: Iterable[str] = ()) -> Callable[[Mode], Mode]:
+    """Put a function into :data:`MODES` under those names; all take ``latency`` too."""
 
     def register(function: Mode) -> Mode:
         MODES.update(dict.fromkeys(names, function))
+        ALLOWED.update(dict.fromkeys(names, frozenset({*options, "latency"})))
         return function
 
     return register
@@ -38,19 +47,19 @@ def mode(*names: str) -> Callable[[Mode], Mode]:
 # Answers with a picture
 
 
-@mode("ok", "image")
+@mode("ok", "image", options=(*PICTURE, "n"))
 def _ok(ask: Ask) -> Reply:
     count = ask.opt("n", 1)
     parts = [ask.image_part(seed) for seed in range(count)]
     return answer(ask, parts, tokens=IMAGE_TOKENS * count)
 
 
-@mode("text-and-image")
+@mode("text-and-image", options=PICTURE)
 def _text_and_image(ask: Ask) -> Reply:
     return answer(ask, [{"text": "Here is your image: "}, ask.image_part()])
 
 
-@mode("thought")
+@mode("thought", options=PICTURE)
 def _thought(ask: Ask) -> Reply:
     """A thinking model: its words, a draft, then the picture with a signature."""
     parts = [
@@ -61,14 +70,14 @@ def _thought(ask: Ask) -> Reply:
     return answer(ask, parts, thoughts=233)
 
 
-@mode("thought-only")
+@mode("thought-only", options=PICTURE)
 def _thought_only(ask: Ask) -> Reply:
     """A draft alone: nothing that a caller may hand on."""
     parts = [ask.image_part(seed=7, thought=True)]
     return answer(ask, parts, "NO_IMAGE", tokens=0, thoughts=233)
 
 
-@mode("unknown-fields")
+@mode("unknown-fields", options=PICTURE)
 def _unknown_fields(ask: Ask) -> Reply:
     part = ask.image_part(brandNewPartField={"a": 1})
     reply = answer(ask, [part], brandNewCandidateField=[1, 2])
@@ -92,36 +101,41 @@ def _no_image(ask: Ask) -> Reply:
     return answer(ask, None, "NO_IMAGE", tokens=0, finishMessage=message)
 
 
-_FINISH_REASONS = {
-    "image-safety": "IMAGE_SAFETY",
-    "image-prohibited": "IMAGE_PROHIBITED_CONTENT",
-    "image-recitation": "IMAGE_RECITATION",
-    "image-other": "IMAGE_OTHER",
-    "safety": "SAFETY",
-    "recitation": "RECITATION",
-    "prohibited": "PROHIBITED_CONTENT",
-    "blocklist": "BLOCKLIST",
-    "spii": "SPII",
-    "max-tokens": "MAX_TOKENS",
-    "malformed": "MALFORMED_RESPONSE",
-    "other": "OTHER",
-    "unknown-finish": "SOMETHING_NEW_IN_2027",
+_NO_PICTURE = "Unable to show the generated image. "
+_POLICY = (
+    f"{_NO_PICTURE}The image was filtered out because it violated Google's Generative AI "
+    "Prohibited Use policy."
+)
+_LIKENESS = f"{_NO_PICTURE}The image was filtered out because it resembles existing content."
+_REPHRASE = f"{_NO_PICTURE}Try rephrasing the prompt."
+
+_FINISHES: dict[str, tuple[str, str | None]] = {
+    "image-safety": ("IMAGE_SAFETY", _POLICY),
+    "image-prohibited": ("IMAGE_PROHIBITED_CONTENT", _POLICY),
+    "image-recitation": ("IMAGE_RECITATION", _LIKENESS),
+    "image-other": ("IMAGE_OTHER", _REPHRASE),
+    "safety": ("SAFETY", _POLICY),
+    "recitation": ("RECITATION", _LIKENESS),
+    "prohibited": ("PROHIBITED_CONTENT", _POLICY),
+    "blocklist": ("BLOCKLIST", _POLICY),
+    "spii": ("SPII", _POLICY),
+    "max-tokens": ("MAX_TOKENS", "The maximum number of output tokens was reached."),
+    "malformed": ("MALFORMED_RESPONSE", "The model's response was malformed."),
+    "other": ("OTHER", None),
+    "unknown-finish": ("SOMETHING_NEW_IN_2027", None),
 }
 
 
-@mode(*_FINISH_REASONS)
+@mode(*_FINISHES, options=["content"])
 def _finish(ask: Ask) -> Reply:
-    """Output that was filtered; ``content=0`` leaves the content out."""
-    message = (
-        "Unable to show the generated image. The image was filtered out because it violated "
-        "Google's Generative AI Prohibited Use policy."
-    )
+    """No picture, and a reason; ``content=0`` leaves the content out."""
+    reason, message = _FINISHES[ask.rec.mode]
+    said: dict[str, Any] = {"finishMessage": message} if message else {}
     parts: list[dict[str, Any]] | None = [] if ask.opt("content", 1) else None
-    reason = _FINISH_REASONS[ask.rec.mode]
-    return answer(ask, parts, reason, tokens=0, finishMessage=message)
+    return answer(ask, parts, reason, tokens=0, **said)
 
 
-@mode("prompt-blocked")
+@mode("prompt-blocked", options=["reason"])
 def _prompt_blocked(ask: Ask) -> Reply:
     counts = usage(0)
     del counts["candidatesTokenCount"]
@@ -165,7 +179,7 @@ def _bad_image(ask: Ask) -> Reply:
     return answer(ask, [data_part(base64.b64encode(b"not a png").decode())])
 
 
-@mode("half-image")
+@mode("half-image", options=("w", "h"))
 def _half_image(ask: Ask) -> Reply:
     data = make_picture("image/png", *ask.image_size, ask.emulator.image_bytes)
     return answer(ask, [data_part(base64.b64encode(data[: len(data) // 2]).decode())])
@@ -179,7 +193,7 @@ def _bad_base64(ask: Ask) -> Reply:
 # Error statuses
 
 
-@mode("429", "429-minute")
+@mode("429", "429-minute", options=("retry", "header"))
 def _429(ask: Ask) -> Reply:
     """``retry=36.5`` seconds in the body; ``header=1`` says it in Retry-After too."""
     retry = ask.opt("retry", 36.5)
@@ -187,13 +201,13 @@ def _429(ask: Ask) -> Reply:
     return Reply(429, quota_error(ask.rec.model, retry), headers)
 
 
-@mode("429-day")
+@mode("429-day", options=["retry"])
 def _429_day(ask: Ask) -> Reply:
     retry = ask.opt("retry", 43200.0)
     return Reply(429, quota_error(ask.rec.model, retry, daily=True, limit="250"))
 
 
-@mode("429-free")
+@mode("429-free", options=["retry"])
 def _429_free(ask: Ask) -> Reply:
     """A tier without this model: the limit is 0, so waiting is useless."""
     return Reply(429, quota_error(ask.rec.model, ask.opt("retry", 30.0), limit="0"))
@@ -267,7 +281,7 @@ _ERRORS: dict[str, tuple[int, str, str, list[dict[str, Any]] | None]] = {
 }
 
 
-@mode(*_ERRORS)
+@mode(*_ERRORS, options=["after"])
 def _error(ask: Ask) -> Reply:
     """``after=`` goes into Retry-After as it is."""
     code, status, message, details = _ERRORS[ask.rec.mode]
@@ -282,7 +296,7 @@ def _502(_: Ask) -> Reply:
     return Reply(502, raw=page, content_type="text/html")
 
 
-@mode("redirect")
+@mode("redirect", options=["to"])
 def _redirect(ask: Ask) -> Reply:
     """302 to ``to=``, which a client that carries a key must not follow."""
     return Reply(302, raw=b"", headers={"Location": ask.opt("to", "http://127.0.0.1:9/")})
@@ -306,7 +320,9 @@ def _html(_: Ask) -> Reply:
     return Reply(raw=b"<html>a captive portal</html>", content_type="text/html")
 
 
-@mode("reset", "close", "truncate", "hang", "drip", "drip-headers")
+@mode("reset", "close", "truncate", options=(*PICTURE, "n"))
+@mode("hang", options=(*PICTURE, "n", "seconds"))
+@mode("drip", "drip-headers", options=(*PICTURE, "n", "steps", "pause"))
 def _wire(ask: Ask) -> Reply:
     """A good answer that does not get through; ``drip`` takes ``steps=`` and ``pause=`` seconds,
     ``hang`` takes ``seconds=``."""
@@ -318,7 +334,11 @@ def _wire(ask: Ask) -> Reply:
 # Changing from one request to the next
 
 
-@mode("flaky")
+_OF_THE_OTHERS = frozenset[str]().union(*ALLOWED.values())
+"""What the modes that these two stand for take."""
+
+
+@mode("flaky", options=("fail", "code", *_OF_THE_OTHERS))
 def _flaky(ask: Ask) -> Reply:
     """The first ``fail=2`` requests of each prompt fail with ``code=503``, then it is fine."""
     contents = json.dumps((ask.rec.json or {}).get("contents"), sort_keys=True)
@@ -327,7 +347,7 @@ def _flaky(ask: Ask) -> Reply:
     return _ok(ask)
 
 
-@mode("random")
+@mode("random", options=("p", "codes", *_OF_THE_OTHERS))
 def _random(ask: Ask) -> Reply:
     """The share ``p=0.2`` of the requests fails with one of ``codes=503;429;500;no-image``."""
     draw, pick = ask.emulator.draw(ask.opt("codes", "503;429;500;no-image").split(";"))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from typing import Self
 
+from .choice import parse_mode
 from .messages import NOT_FOUND
 from .messages import Ask
 from .messages import Recorded
@@ -46,6 +47,7 @@ class GeminiEmulator:
     :param keep_bodies: keep the requests' bodies.
     :param seed: of the mode ``random``.
     :param ssl_context: speak HTTPS.
+    :raises ValueError: there is no such mode, or it takes no such option or value.
     """
 
     def __init__(
@@ -69,14 +71,37 @@ class GeminiEmulator:
         seed: int = 1,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self.host, self.port = host, port
-        self.default_mode, self.latency = default_mode, latency
-        self.width, self.height = width, height
-        self.image_bytes, self.mime = image_bytes, mime
-        self.gzip, self.chunked = gzip, chunked
-        self.honour_image_config, self.auto_thought = honour_image_config, auto_thought
-        self.strict, self.vary, self.keep_bodies = strict, vary, keep_bodies
+        self.host = host
+        """Address that it listens on."""
+        self.port = port
+        """Port that it listens on, once it is started."""
+        self.default_mode = default_mode
+        self.latency = latency
+        """Seconds before each answer."""
+        self.width = width
+        """Of the picture, in pixels."""
+        self.height = height
+        """Of the picture, in pixels."""
+        self.image_bytes = image_bytes
+        """Size in bytes that each PNG is padded to."""
+        self.mime = mime
+        """Media type of the picture."""
+        self.gzip = gzip
+        """Whether answers are compressed for clients that accept it."""
+        self.chunked = chunked
+        """Whether bodies are sent chunked."""
+        self.honour_image_config = honour_image_config
+        """Whether the picture's size is taken from the request's imageConfig."""
+        self.auto_thought = auto_thought
+        """Whether Gemini 3 models answer with thoughts and a draft first."""
+        self.strict = strict
+        """Whether what the service refuses is refused."""
+        self.vary = vary
+        """Whether the picture's colours come from the prompt."""
+        self.keep_bodies = keep_bodies
+        """Whether the requests' bodies are kept."""
         self.ssl_context = ssl_context
+        """The TLS context of HTTPS, None for HTTP."""
         self.stopping = threading.Event()
         """Set when the server stops; what waits in it waits on this."""
         self.requests: list[Recorded] = []
@@ -95,6 +120,19 @@ class GeminiEmulator:
         self._handlers: list[Handler] = []
         self._script: deque[str] = deque()
         self._server: WireServer | None = None
+
+    @property
+    def default_mode(self) -> str:
+        """The mode of a request that asks for none, with its options. Can be set.
+
+        :raises ValueError: there is no such mode, or it takes no such option or value.
+        """
+        return self._default_mode
+
+    @default_mode.setter
+    def default_mode(self, mode: str) -> None:
+        parse_mode(mode)
+        self._default_mode = mode
 
     @property
     def url(self) -> str:
@@ -129,7 +167,14 @@ class GeminiEmulator:
         self.stop()
 
     def script(self, *modes: str) -> None:
-        """Set the next answers, in order; after them the usual choice applies again."""
+        """Set the next answers, in order; after them the usual choice applies again.
+
+        :param modes: names from :data:`MODES`, each with its options, as ``429,retry=0.3``.
+        :raises ValueError: there is no such mode, or it takes no such option or value. None of
+            the modes is set then.
+        """
+        for mode in modes:
+            parse_mode(mode)
         with self._lock:
             self._script.extend(modes)
 
@@ -231,11 +276,7 @@ class GeminiEmulator:
         return strict_refusal(rec) if self.strict and rec.action in GENERATING else None
 
     def _generated(self, ask: Ask) -> Reply:
-        chosen = MODES.get(ask.rec.mode)
-        if chosen is None:
-            message = f"The emulator has no mode {ask.rec.mode!r}."
-            return Reply(500, error_body(500, "INTERNAL", message))
-        return chosen(ask)
+        return MODES[ask.rec.mode](ask)
 
 
 def _predictions(body: dict[str, Any]) -> list[dict[str, str]]:

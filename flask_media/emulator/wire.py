@@ -17,11 +17,14 @@ from urllib.parse import parse_qsl
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 
+from .choice import header_options
+from .choice import parse_mode
 from .messages import NOT_FOUND
 from .messages import Ask
 from .messages import Recorded
 from .messages import Reply
 from .messages import answer_parts
+from .messages import mode_error
 
 if TYPE_CHECKING:
     from .server import GeminiEmulator
@@ -97,19 +100,18 @@ class _Connection(BaseHTTPRequestHandler):
             action=(found and found["action"]) or "",
             connection=self.number,
         )
-        name, *pairs = emulator.choose(rec).split(",")
-        rec.mode = name if found else ""
-        options = {
-            header.removeprefix("x-stub-"): value
-            for header, value in rec.headers.items()
-            if header.startswith("x-stub-")
-        }
-        options |= dict(pair.split("=", 1) for pair in pairs)
+        options, problem = {}, None
+        if found:
+            try:
+                name, of_mode = parse_mode(emulator.choose(rec))
+                rec.mode, options = name, header_options(rec.headers) | of_mode
+            except ValueError as error:
+                problem = mode_error(str(error))
         ask = Ask(rec, options, emulator, emulator.record(rec))
         emulator.enter()
         try:
             emulator.stopping.wait(ask.opt("latency", emulator.latency))
-            reply = emulator.reply(ask) if found else NOT_FOUND
+            reply = problem or (emulator.reply(ask) if found else NOT_FOUND)
             if not emulator.keep_bodies:
                 rec.body = b""
             self._send(ask, reply)

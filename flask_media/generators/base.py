@@ -49,3 +49,7 @@ class Generator(abc.ABC):
     def expected_cost(self, request: GenerationRequest) -> Decimal | None:  # noqa: ARG002
         """US dollars that one call is expected to cost, None when no price is known."""
         return None
+
+    def max_references(self, request: GenerationRequest) -> int:  # noqa: ARG002
+        """Most reference pictures that the request may have."""
+        return 16

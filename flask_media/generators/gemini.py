@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-import weakref
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import ProviderUnavailable
+from ..forks import reset_after_fork
 from ..values import GenerationAnswer
 from ..values import GenerationRequest
 from .base import Generator
@@ -22,10 +22,10 @@ from .gemini_errors import cleaner
 from .gemini_errors import fault_error
 from .gemini_errors import status_error
 from .gemini_transport import Exchange
+from .models import MOST_REFERENCES
 from .models import ImageModel
 from .models import find_model
 from .models import passed_through
-from .pricing import cost_of
 
 if TYPE_CHECKING:
     from .gemini_client import GeminiClient
@@ -45,7 +45,9 @@ class GeminiGenerator(Generator):
     :param model: GEMINI_MODEL, for requests that name none.
     :param base_url: GEMINI_BASE_URL of a gateway or an emulator; None is Google's.
     :param api_version: GEMINI_API_VERSION, the version in the path.
-    :param timeout: GEMINI_TIMEOUT, seconds for one call from connecting to the last byte.
+    :param timeout: GEMINI_TIMEOUT, seconds for one call in all: the credentials of Vertex AI, name
+        resolution, connecting, sending, and the answer to its last byte. The first call of a
+        process imports the SDK before that, which takes about a second.
     :param vertexai: GEMINI_VERTEXAI, use Vertex AI and the machine's credentials, not the key.
     :param project: GEMINI_PROJECT, for Vertex AI.
     :param location: GEMINI_LOCATION, for Vertex AI.
@@ -75,7 +77,7 @@ class GeminiGenerator(Generator):
         self._lock = threading.Lock()
         self._client: GeminiClient | None = None
         self._client_pid = 0
-        _generators.add(self)
+        reset_after_fork(self)
 
     def check(self, request: GenerationRequest) -> None:
         """Fail before anything is paid. Makes no network call.
@@ -140,6 +142,10 @@ class GeminiGenerator(Generator):
         ratio = model.nearest_ratio(request.width, request.height)
         return model.usd(model.step(ratio, request.width, request.height, request.quality))
 
+    def max_references(self, request: GenerationRequest) -> int:
+        """Most reference pictures: the model's limit, the largest of all for an unknown one."""
+        return self._find(request).max_references or MOST_REFERENCES
+
     def close(self) -> None:
         """Close idle connections. A later call opens new ones."""
         with self._lock:
@@ -165,9 +171,13 @@ class GeminiGenerator(Generator):
         model = self._find(request)
         ratio = model.nearest_ratio(request.width, request.height)
         step = model.step(ratio, request.width, request.height, request.quality)
+        client = self._live_client()
+        if isinstance(client, MediaError):
+            return client
+        # Not before: the first call of a process imports the SDK for longer than some time limits.
         exchange, failure = Exchange(time.monotonic() + self._timeout), None
         try:
-            self._live_client().run(
+            client.run(
                 exchange,
                 model=model.name,
                 prompt=request.prompt,
@@ -189,6 +199,7 @@ class GeminiGenerator(Generator):
 
     def _answer(self, model: str, exchange: Exchange) -> GenerationAnswer | MediaError:
         from .gemini_answer import read_answer
+        from .pricing import cost_of
 
         outcome = read_answer(exchange.body, model, self._clean)
         if isinstance(outcome, MediaError):
@@ -202,48 +213,45 @@ class GeminiGenerator(Generator):
         if type(error).__module__.startswith(("google.auth", "google.oauth2")):
             from google.auth.exceptions import TransportError
 
-            if isinstance(error, TransportError):
+            if isinstance(error, TransportError) or getattr(error, "retryable", False):
                 return ProviderUnavailable(
                     f"Google's credentials could not be fetched ({words}). Nothing was charged."
                 )
             return NotConfigured(
                 f"GEMINI_VERTEXAI needs Google's application default credentials ({words})."
             )
-        if self._client is None:
-            return NotConfigured(f"The Gemini client can't be made: {words}.")
         return InvalidRequest(f"The SDK can't send the request: {words}.")
 
-    def _live_client(self) -> GeminiClient:
-        """The client of this process, made at its first call.
+    def _live_client(self) -> GeminiClient | NotConfigured:
+        """The client of this process, made at its first call with all that is slow to import.
 
         Connections made before a fork would give one process the other's answers.
         """
         with self._lock:
             if self._client is None or self._client_pid != os.getpid():
-                from .gemini_client import GeminiClient
-
                 self._client = None
-                self._client = GeminiClient(
-                    api_key=None if self._vertexai or not self._api_key else self._api_key.reveal(),
-                    base_url=self._base_url,
-                    api_version=self._api_version,
-                    timeout=self._timeout,
-                    vertex=(self._project or "", self._location or "") if self._vertexai else None,
-                )
+                try:
+                    self._client = self._make_client()
+                except Exception as error:  # noqa: BLE001 (the SDK raises much)
+                    words = self._clean(f"{type(error).__name__}: {error}").rstrip(".")
+                    return NotConfigured(f"The Gemini client can't be made: {words}.")
                 self._client_pid = os.getpid()
             return self._client
+
+    def _make_client(self) -> GeminiClient:
+        from . import gemini_answer  # noqa: F401 (loaded here, so that no paid answer waits for it)
+        from .gemini_client import GeminiClient
+        from .pricing import load_prices
+
+        load_prices()
+        return GeminiClient(
+            api_key=None if self._vertexai or not self._api_key else self._api_key.reveal(),
+            base_url=self._base_url,
+            api_version=self._api_version,
+            timeout=self._timeout,
+            vertex=(self._project or "", self._location or "") if self._vertexai else None,
+        )
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()  # another thread may have held it when the fork came
         self._client = None
-
-
-_generators: weakref.WeakSet[GeminiGenerator] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for generator in list(_generators):
-        generator._after_fork()  # noqa: SLF001 (the same module)
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

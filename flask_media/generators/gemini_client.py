@@ -6,6 +6,7 @@ import functools
 import math
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from typing import Any
 
 import httpx2  # noqa: TID253 (this module is imported at the first call)
@@ -16,6 +17,9 @@ from google.genai import types  # noqa: TID253 (as above)
 from ..values import Picture
 from .gemini_transport import Exchange
 from .gemini_transport import Road
+
+if TYPE_CHECKING:
+    from .gemini_token import VertexCredentials
 
 DEVELOPER_URL = "https://generativelanguage.googleapis.com"
 
@@ -70,7 +74,7 @@ class GeminiClient:
     :param api_key: the key, None for Vertex AI.
     :param base_url: without the version; None is Google's.
     :param api_version: the version in the path.
-    :param timeout: seconds that the server is asked to keep to.
+    :param timeout: seconds that the server is asked to keep to, and each request for a token.
     :param vertex: project and location for Vertex AI, None for the Developer API.
     :raises ValueError: the environment names an unusable proxy or HTTP library.
     """
@@ -87,6 +91,11 @@ class GeminiClient:
         url = base_url or (vertex_url(vertex[1]) if vertex else DEVELOPER_URL)
         self.road = Road(url, httpx2.create_ssl_context)
         self._transport = _Transport(self.road)
+        self._credentials: VertexCredentials | None = None
+        if vertex:
+            from .gemini_token import VertexCredentials
+
+            self._credentials = VertexCredentials(timeout)
         options = types.HttpOptions(
             base_url=url,
             api_version=api_version,
@@ -103,6 +112,7 @@ class GeminiClient:
         self._client = genai.Client(
             vertexai=vertex is not None,
             api_key=api_key,
+            credentials=self._credentials,
             project=vertex[0] if vertex else None,
             location=vertex[1] if vertex else None,
             debug_config=genai_client.DebugConfig(
@@ -121,7 +131,12 @@ class GeminiClient:
         ratio: str,
         step: str | None,
     ) -> None:
-        """Make one request; what came of it is in the exchange, whatever the SDK raises."""
+        """Make one request; what came of it is in the exchange, whatever the SDK raises.
+
+        :raises google.auth.exceptions.GoogleAuthError: there is no token for Vertex AI.
+        """
+        if self._credentials is not None:
+            self._credentials.fetch(exchange.deadline)
         parts: list[Any] = [types.Part.from_text(text=prompt)]
         parts += [
             types.Part.from_bytes(data=picture.data, mime_type=picture.content_type)

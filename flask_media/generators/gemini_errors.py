@@ -26,18 +26,22 @@ Cleaner = Callable[[str | None], str]
 MAX_WORDS = 600
 """Most characters of the provider's own words in a message."""
 
+SHORTEST_SECRET = 8
+"""Characters; a key that is shorter is a test's, and would be found in ordinary words. Real ones
+have 39."""
+
 KEY_HELP = "Check GEMINI_API_KEY."
 MODEL_HELP = "Check GEMINI_MODEL, GEMINI_API_VERSION and config.model."
 
 
 def cleaner(secret: str | None) -> Cleaner:
     """A function that makes a provider's words fit for a message: one line, at most
-    :data:`MAX_WORDS` characters, and never with the secret in it."""
+    :data:`MAX_WORDS` characters, and never with the secret in it, if it is a real one."""
 
     def clean(words: str | None) -> str:
         if not words:
             return ""
-        if secret:
+        if secret and len(secret) >= SHORTEST_SECRET:
             words = words.replace(secret, "***")
         # The cut comes after the secret: half of it would pass the comparison.
         line = " ".join("".join(c if c.isprintable() else " " for c in words[:4000]).split())
@@ -164,10 +168,10 @@ def _retry_after(exchange: Exchange, error: dict[str, Any]) -> float | None:
         return float(header)
     try:
         when = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max((when - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, OverflowError):  # a time zone may be of any size
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max((when - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _error(body: bytes) -> dict[str, Any]:

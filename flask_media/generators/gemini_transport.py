@@ -23,7 +23,9 @@ import urllib.request
 import weakref
 import zlib
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
+from typing import TypeVar
 from urllib.parse import SplitResult
 from urllib.parse import unquote
 from urllib.parse import urlsplit
@@ -42,6 +44,8 @@ MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """Longest answer read, several times what a 4K picture takes in base64."""
 
 BUFFER_BYTES = 64 * 1024
+
+T = TypeVar("T")
 
 
 class Fault(enum.Enum):
@@ -168,15 +172,13 @@ class Road:
 
     def _open(self, deadline: float) -> _Connection:
         proxy = self._proxy
-        if proxy is None:
-            sock = _connect(self._host, self._port, deadline)
-        else:
-            sock = _connect(proxy.hostname or "", proxy.port or 80, deadline)
+        host, port = (proxy.hostname, proxy.port or 80) if proxy else (self._host, self._port)
+        sock = _connect(host or "", port, deadline)
         try:
             if self._context is not None:
                 if proxy is not None:
                     self._tunnel(sock, proxy, deadline)
-                sock.settimeout(_remaining(deadline, CONNECT_TIMEOUT))
+                sock.settimeout(remaining(deadline, CONNECT_TIMEOUT))
                 sock = self._context.wrap_socket(sock, server_hostname=self._host)
         except BaseException:
             sock.close()
@@ -188,7 +190,7 @@ class Road:
         place = f"{host}:{self._port}".encode()
         lines = [b"CONNECT " + place + b" HTTP/1.1", b"Host: " + place]
         lines += [name + b": " + value for name, value in _proxy_credentials(proxy)]
-        sock.settimeout(_remaining(deadline, CONNECT_TIMEOUT))
+        sock.settimeout(remaining(deadline, CONNECT_TIMEOUT))
         sock.sendall(b"\r\n".join([*lines, b"", b""]))
         response = http.client.HTTPResponse(_Source(sock, deadline, 1), method="CONNECT")  # type: ignore[arg-type]
         response.begin()
@@ -216,13 +218,9 @@ class _Connection:
         """Make an exchange; returns whether the connection can be used again."""
         unsent = None
         try:
-            self.sock.settimeout(_remaining(to.deadline))
-            if len(body) <= BUFFER_BYTES:
-                self.sock.sendall(head + body)
-            else:
-                self.sock.sendall(head)
-                self.sock.settimeout(_remaining(to.deadline))
-                self.sock.sendall(body)
+            for data in (head + body,) if len(body) <= BUFFER_BYTES else (head, body):
+                self.sock.settimeout(remaining(to.deadline))
+                self.sock.sendall(data)
         except OSError as error:
             # The server lacks a part of the request, but may have said why it hung up.
             unsent = f"the request could not be written: {error}"
@@ -273,7 +271,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self._sock.settimeout(_remaining(self._deadline))
+        self._sock.settimeout(remaining(self._deadline))
         count = self._sock.recv_into(buffer)
         self._left -= count
         if self._left < 0:
@@ -281,24 +279,41 @@ class _DeadlineReader(io.RawIOBase):
         return count
 
 
-def _remaining(deadline: float, at_most: float = float("inf")) -> float:
+def remaining(deadline: float, at_most: float = float("inf")) -> float:
     """Seconds to the deadline.
 
     :raises TimeoutError: it has passed.
     """
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
+    seconds = deadline - time.monotonic()
+    if seconds <= 0:
         raise TimeoutError("the time was up")
-    return min(remaining, at_most)
+    return min(seconds, at_most)
+
+
+def in_background(work: Callable[[], T]) -> Future[T]:
+    """Start work that can't be interrupted, in a thread of its own that no exit waits for.
+
+    A pool's threads would be waited for, and a few that hang would block it.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 (it is raised where the result is wanted)
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="flask-media-gemini", daemon=True).start()
+    return future
 
 
 def _connect(host: str, port: int, deadline: float) -> socket.socket:
     """A connection to the first address of the host that takes one."""
     failure: OSError = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+    for family, kind, protocol, _, address in _addresses(host, port, deadline):
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(_remaining(deadline, CONNECT_TIMEOUT))
+            sock.settimeout(remaining(deadline, CONNECT_TIMEOUT))
             sock.connect(address)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # A picture takes minutes at times, and address translators forget silent connections.
@@ -311,6 +326,15 @@ def _connect(host: str, port: int, deadline: float) -> socket.socket:
         else:
             return sock
     raise failure
+
+
+def _addresses(host: str, port: int, deadline: float) -> list[Any]:
+    """What ``getaddrinfo`` says; it takes no time limit, and a resolver may hang."""
+    lookup = in_background(lambda: socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM))
+    try:
+        return lookup.result(remaining(deadline))
+    except TimeoutError:
+        raise TimeoutError(f"the name {host} was not resolved in time") from None
 
 
 def _proxy(url: SplitResult) -> SplitResult | None:

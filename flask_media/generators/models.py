@@ -130,6 +130,10 @@ MODELS: Mapping[str, ImageModel] = MappingProxyType(
 """The known models by name."""
 
 
+MOST_REFERENCES = max(model.max_references or 0 for model in MODELS.values())
+"""Most reference pictures that any known model takes."""
+
+
 def find_model(name: str) -> ImageModel | None:
     """The known model of that name, None for one that is not in the table."""
     return MODELS.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import bisect
 import hashlib
 import json
@@ -24,10 +25,16 @@ if TYPE_CHECKING:
 
 MODEL = "placeholder"
 WORD = "placeholder"
-SKETCH = 48
+SKETCH = 32
 """Longest side of the sketch that is scaled up to the background, in pixels: soft by nature."""
 
 BLOBS = 5
+EDGE = 0.42
+"""Width of a disc's soft edge, in longest sides."""
+
+STRIP = 64
+"""Rows that are scaled up at once, so that a large picture takes no memory for floats."""
+
 MIN_LETTERS = 6
 """Smallest letters drawn, in pixels; where the word needs smaller ones, there is none."""
 
@@ -39,15 +46,28 @@ MAX_LETTERS = 600
 """Of the prompt; more never fit in six lines."""
 
 ELLIPSIS = "..."
-MISSING = "?"
 SPELLED = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
     | {"đ": "d", "Đ": "D", "\u0131": "i", "€": "EUR", "•": "-", "„": '"', "«": '"', "»": '"'}
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
     | dict.fromkeys("\u201c\u201d", '"')
     | dict.fromkeys("\u2018\u2019", "'")
+    | {"\u2044": "/", "\u00d7": "x", "£": "GBP", "¥": "JPY"}
 )
 """What can't be taken apart into a letter and its accent."""
+
+BAYER = (
+    (0, 32, 8, 40, 2, 34, 10, 42),
+    (48, 16, 56, 24, 50, 18, 58, 26),
+    (12, 44, 4, 36, 14, 46, 6, 38),
+    (60, 28, 52, 20, 62, 30, 54, 22),
+    (3, 35, 11, 43, 1, 33, 9, 41),
+    (51, 19, 59, 27, 49, 17, 57, 25),
+    (15, 47, 7, 39, 13, 45, 5, 37),
+    (63, 31, 55, 23, 61, 29, 53, 21),
+)
+"""Bayer's matrix, the thresholds of an ordered dither in 64ths. Rounded without it, the slow
+gradients show as steps; noise would hide them too, but take more bytes as a PNG."""
 
 PALETTES = (
     ("#12355b", "#1f6e8c", "#2e8a99", "#d1a679", "#84a7a1"),
@@ -69,6 +89,10 @@ the paler ink has a contrast of 5:1 (WCAG AA asks for 4.5:1)."""
 
 class PlaceholderGenerator(Generator):
     """Draws a soft abstract picture with the word "placeholder" and the prompt on it.
+
+    The theme, the brand colours and the other options of the look change nothing that is shown:
+    the colours are chosen by a hash of the request. Of the prompt it writes the words that
+    Pillow's own font can, without accents.
 
     The same request gives the same bytes, another one another picture. Nothing is sent anywhere
     and nothing costs. Chosen by ``MEDIA_GENERATOR = "placeholder"``, never silently.
@@ -124,24 +148,70 @@ def _seed(request: GenerationRequest) -> bytes:
 
 
 def _background(width: int, height: int, seed: bytes) -> Image:
-    """Overlapping soft discs of kindred colours, drawn small and scaled up."""
-    from PIL import Image
-    from PIL import ImageDraw
-    from PIL import ImageFilter
+    """Overlapping soft discs of kindred colours, drawn small and scaled up.
 
-    scale = SKETCH / max(width, height)
-    across, down = max(4, round(width * scale)), max(4, round(height * scale))
-    colors = PALETTES[seed[0] % len(PALETTES)]
-    sketch = Image.new("RGB", (across, down), colors[0])
-    draw = ImageDraw.Draw(sketch)
+    All in floats and rounded once, at the end: a sketch of whole numbers shows its own pixels.
+    """
+    from PIL import Image
+    from PIL import ImageMath
+
+    bands = _sketch(width, height, seed)
+    across, down = bands[0].size
+    noise = _dither(width)
+    image = Image.new("RGB", (width, height))
+    for top in range(0, height, STRIP):
+        tall = min(STRIP, height - top)
+        box = (0, top * down / height, across, (top + tall) * down / height)
+        rounded = [
+            ImageMath.lambda_eval(
+                lambda names: names["convert"](names["band"] + names["noise"], "L"),
+                band=band.resize((width, tall), Image.Resampling.BICUBIC, box),
+                noise=noise.crop((0, 0, width, tall)),
+            )
+            for band in bands
+        ]
+        image.paste(Image.merge("RGB", rounded), (0, top))
+    return image
+
+
+def _sketch(width: int, height: int, seed: bytes) -> list[Image]:
+    """Red, green and blue of the background, small."""
+    from PIL import Image
+    from PIL import ImageColor
+
+    longest = max(width, height)
+    across, down = (max(4, round(side * SKETCH / longest)) for side in (width, height))
+    ground, *colors = (ImageColor.getrgb(name) for name in PALETTES[seed[0] % len(PALETTES)])
+    edge, discs = EDGE * SKETCH, []
     for blob in range(BLOBS):
-        column, row, size = seed[1 + 3 * blob : 4 + 3 * blob]
-        x, y = column / 255 * across, row / 255 * down
-        radius = (0.2 + size / 900) * max(across, down)
-        box = (x - radius, y - radius, x + radius, y + radius)
-        draw.ellipse(box, fill=colors[1 + blob % (len(colors) - 1)])
-    sketch = sketch.filter(ImageFilter.GaussianBlur(SKETCH / 9))
-    return sketch.resize((width, height), Image.Resampling.BICUBIC)
+        left, top, size = seed[1 + 3 * blob : 4 + 3 * blob]
+        radius = (0.2 + size / 900) * SKETCH
+        discs.append((left / 255 * across, top / 255 * down, radius, colors[blob % len(colors)]))
+    start = [float(value) for value in ground]
+    bands = array.array("f"), array.array("f"), array.array("f")
+    for row in range(down):
+        for column in range(across):
+            red, green, blue = start
+            for x, y, radius, paint in discs:
+                part = (radius - math.hypot(column + 0.5 - x, row + 0.5 - y)) / edge + 0.5
+                if part <= 0:
+                    continue
+                part = part * part * (3 - 2 * part) if part < 1 else 1.0  # smoothstep
+                red += (paint[0] - red) * part
+                green += (paint[1] - green) * part
+                blue += (paint[2] - blue) * part
+            for band, value in zip(bands, (red, green, blue), strict=True):
+                band.append(value)
+    return [Image.frombytes("F", (across, down), band.tobytes()) for band in bands]
+
+
+def _dither(width: int) -> Image:
+    """What is added before the fraction is cut off: :data:`BAYER` over a whole strip."""
+    from PIL import Image
+
+    rows = (array.array("f", [(value + 0.5) / 64 for value in row]) for row in BAYER)
+    wide = [(row * (width // 8 + 1))[:width].tobytes() for row in rows]
+    return Image.frombytes("F", (width, STRIP), b"".join(wide) * (STRIP // 8))
 
 
 def _write(image: Image, prompt: str) -> None:
@@ -186,12 +256,29 @@ def _write(image: Image, prompt: str) -> None:
 
 
 def _drawable(text: str) -> str:
-    """The text in letters that Pillow's own font has: ASCII, so accents are left off."""
-    parts = unicodedata.normalize("NFKD", text[:MAX_LETTERS].translate(SPELLED))
-    shown = (letter for letter in parts if not unicodedata.combining(letter))
-    ascii_only = "".join(letter if letter.isascii() else MISSING for letter in shown)
-    words = "".join(letter if letter.isprintable() else " " for letter in ascii_only).split()
-    return " ".join(words) + (ELLIPSIS if len(text) > MAX_LETTERS else "")
+    """The text in letters that Pillow's own font has, which is ASCII: accents are left off, and
+    so are words of other scripts, with the dashes that led to them."""
+    words: list[str] = []
+    is_whole = True
+    for word in text[:MAX_LETTERS].split():
+        if spelled := _spelled(word):
+            words.append(spelled)
+            continue
+        is_whole = False
+        while words and not any(letter.isalnum() for letter in words[-1]):
+            words.pop()
+    shown = " ".join(words)
+    if not is_whole:
+        shown = shown.strip(" ,;:-") if any(letter.isalnum() for letter in shown) else ""
+    return shown + ELLIPSIS if shown and len(text) > MAX_LETTERS else shown
+
+
+def _spelled(word: str) -> str:
+    """The word in ASCII; ``""`` if it has a letter that can't be written in it."""
+    letters = unicodedata.normalize("NFKD", word).translate(SPELLED)
+    if any(letter.isalnum() and not letter.isascii() for letter in letters):
+        return ""
+    return "".join(letter for letter in letters if letter.isascii() and letter.isprintable())
 
 
 def _wrap(text: str, length: Callable[[str], float], across: float, most: int) -> list[str]:

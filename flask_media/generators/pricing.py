@@ -1,9 +1,12 @@
-"""What a call cost, from the prices of the ``genai-prices`` package."""
+"""What a call cost, from the prices of the ``genai-prices`` package. Slow to import: only
+``gemini`` does, at first use."""
 
 from __future__ import annotations
 
 import logging
 from decimal import Decimal
+
+import genai_prices  # noqa: TID253 (this module is imported at the first call)
 
 from ..types import Usage
 
@@ -14,15 +17,13 @@ def cost_of(model: str, usage: Usage | None) -> Decimal | None:
     """The price of a call in US dollars, None where model, usage or price is unknown.
 
     Thoughts are priced as text. The price list comes with the installed package and is never
-    fetched. About 0.15 ms a call, 1 s of CPU in the first one of a process for the import.
+    fetched. About 0.15 ms a call.
 
     :param model: the model that answered.
     :param usage: its token counts.
     """
     if usage is None or usage.input_tokens is None or usage.image_tokens is None:
         return None  # without the split, a picture would be priced as text
-    import genai_prices  # slow, and wanted after the first picture alone
-
     text_tokens = max((usage.output_tokens or 0) - usage.image_tokens, 0)
     try:
         tokens = genai_prices.Usage(
@@ -36,3 +37,9 @@ def cost_of(model: str, usage: Usage | None) -> Decimal | None:
     except Exception as error:  # noqa: BLE001 (a paid picture is worth more than its price)
         logger.warning("No price for %s: %s", model, type(error).__name__)
         return None
+
+
+def load_prices() -> None:
+    """Have the price list in memory, so that no paid picture waits for it: 0.1 s, and up to 1 s
+    where Python can't keep its bytecode."""
+    cost_of("gemini-2.5-flash-image", Usage(input_tokens=1, output_tokens=1, image_tokens=1))

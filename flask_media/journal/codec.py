@@ -34,6 +34,7 @@ def dump_job(job: GenerationJob) -> str:
     return dump(
         {
             "object_key": job.object_key,
+            "url": job.url,
             "format": job.format,
             "metadata": job.metadata,
             "config": job.config.to_dict(),
@@ -60,6 +61,7 @@ def load_job(job_id: str, text: str, references: Sequence[Picture]) -> Generatio
     return GenerationJob(
         id=job_id,
         object_key=spec["object_key"],
+        url=spec["url"],
         format=ImageFormat(spec["format"]) if spec["format"] else None,
         metadata=spec["metadata"],
         request=request,

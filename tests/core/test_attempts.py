@@ -152,7 +152,7 @@ def test_waits_of_our_own() -> None:
 
 
 def test_the_log_tells_the_story(caplog: pytest.LogCaptureFixture) -> None:
-    """Each refused call is one line at INFO with the job, the number and the error's name."""
+    """Each refused call that is made again is one line at INFO with job, number, error and wait."""
     caplog.set_level(logging.INFO, "flask_media")
     key = "AIza-hunter2"
     ask(
@@ -166,8 +166,14 @@ def test_the_log_tells_the_story(caplog: pytest.LogCaptureFixture) -> None:
     )
     ours = [r for r in caplog.records if r.name.startswith("flask_media")]
     assert [(r.levelno, r.getMessage()) for r in ours] == [
-        (logging.INFO, "Job 7f: call 1 of at most 4 failed: RateLimited"),
-        (logging.INFO, "Job 7f: call 2 of at most 4 failed: ProviderUnavailable"),
+        (
+            logging.INFO,
+            "Job 7f: call 1 of at most 4 was refused (RateLimited); the next one in 0.00 s",
+        ),
+        (
+            logging.INFO,
+            "Job 7f: call 2 of at most 4 was refused (ProviderUnavailable); the next one in 0.00 s",
+        ),
     ]
 
 

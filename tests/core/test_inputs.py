@@ -46,7 +46,7 @@ def test_config_of_another_type(config: object) -> None:
         ("house.7", None, None),
         ("house.", None, None),
         ("a.png/house", None, None),
-        (".png", ImageFormat.JPEG, ImageFormat.JPEG),
+        ("png", ImageFormat.JPEG, ImageFormat.JPEG),
         (None, None, None),
         (None, ImageFormat.WEBP, ImageFormat.WEBP),
     ],

@@ -197,7 +197,7 @@ def test_usage_says_what_is_unknown() -> None:
 
 def test_an_uploads_job_has_no_prompt() -> None:
     """The job of an upload has no prompt, and an object's hash may be unknown."""
-    job = Job(id="7f", object_key="a.png", format=ImageFormat.PNG, metadata={})
+    job = Job(id="7f", object_key="a.png", url="/a.png", format=ImageFormat.PNG, metadata={})
     assert (job.prompt, job.original_prompt) == (None, None)
     stat = ObjectStat(size_bytes=1, content_type="image/png", metadata={})
     assert stat.sha256 is None

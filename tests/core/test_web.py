@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from typing import TypeVar
 
 import pytest
 from flask import Blueprint
@@ -19,11 +21,18 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
 from flask_media import FlaskMedia
+from flask_media import ObjectStat
+from flask_media import StorageError
 from flask_media import current_media
+from flask_media.service import MediaService
+from flask_media.storage.base import StoredFile
+from flask_media.storage.memory import MemoryStorage
 
 from .conftest import MakeApp
 
 STORAGES = ["memory", "filesystem"]
+
+Answer = TypeVar("Answer")
 
 
 def let_in(request: Request) -> str | None:
@@ -85,6 +94,62 @@ def test_denied(answer: Any, key: str, make_app: MakeApp, png: bytes) -> None:
     response = app.test_client().get(f"/files/{key}", follow_redirects=True)
     assert response.status_code == 403
     assert png not in response.data
+
+
+@pytest.mark.parametrize("answer", [True, 5, b"ann", ["ann"], object()])
+def test_an_answer_that_is_no_text(
+    answer: Any, make_app: MakeApp, png: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An authorize that does not say who it is lets nobody in, and one warning names it."""
+    media = FlaskMedia()
+    app = make_app(media, MEDIA_STORAGE="memory")
+    app.register_blueprint(media.create_blueprint(authorize=lambda request: answer))
+    with app.app_context():
+        current_media.upload(png, "house.png")
+    caplog.clear()
+    for _ in range(3):
+        assert app.test_client().get("/files/house.png").status_code == 403
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"authorize returned a {type(answer).__name__},")
+
+
+async def let_in_slowly(request: Request) -> str | None:
+    """As let_in, asynchronously."""
+    return let_in(request)
+
+
+class Doorman:
+    """Something to call that Flask does not see to be async."""
+
+    async def __call__(self, request: Request) -> str | None:
+        return "ann"
+
+
+def test_async_authorize(make_app: MakeApp, png: bytes) -> None:
+    """An async authorize is awaited as the app awaits its views, and can deny."""
+    media = FlaskMedia()
+    app = make_app(media, MEDIA_STORAGE="memory")
+    app.async_to_sync = lambda func: lambda *args: asyncio.run(func(*args))  # type: ignore[method-assign]
+    app.register_blueprint(media.create_blueprint(authorize=let_in_slowly))
+    with app.app_context():
+        current_media.upload(png, "house.png")
+    assert app.test_client().get("/files/house.png").status_code == 403
+    response = app.test_client().get("/files/house.png", headers=ANN, buffered=True)
+    assert (response.status_code, response.data) == (200, png)
+
+
+def test_async_authorize_that_nobody_awaits(
+    make_app: MakeApp, png: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A coroutine says nothing about who it is, so nobody is let in."""
+    media = FlaskMedia()
+    app = make_app(media, MEDIA_STORAGE="memory")
+    app.register_blueprint(media.create_blueprint(authorize=Doorman()))
+    with app.app_context():
+        current_media.upload(png, "house.png")
+    assert app.test_client().get("/files/house.png", headers=ANN).status_code == 403
+    assert "authorize returned a coroutine" in caplog.text
 
 
 def test_authorize_gets_the_request(make_app: MakeApp, png: bytes) -> None:
@@ -317,6 +382,86 @@ def test_empty_object(site: Site) -> None:
         current_media.storage.put("none", b"", content_type="image/png", sha256="0" * 64)
     assert site.get("/media/files/none").headers["Content-Length"] == "0"
     assert site.get("/media/files/none", Range="bytes=0-9").status_code in (200, 416)
+
+
+# What the storage does meanwhile
+
+
+class Spy(MemoryStorage):
+    """A memory that says what it was asked, and can fail or change meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.fault: StorageError | None = None
+        self.meanwhile: bytes | None = None
+
+    def _stat(self, key: str) -> ObjectStat:
+        self.asked.append("stat")
+        return self._answer(super()._stat, key)
+
+    def _open(self, key: str) -> StoredFile:
+        self.asked.append("open")
+        return self._answer(super()._open, key)
+
+    def _answer(self, ask: Callable[[str], Answer], key: str) -> Answer:
+        if self.fault:
+            raise self.fault
+        answer = ask(key)
+        if self.meanwhile is not None:
+            sha256 = hashlib.sha256(self.meanwhile).hexdigest()
+            self.put(key, self.meanwhile, content_type="image/webp", sha256=sha256)
+        return answer
+
+
+@pytest.fixture
+def spied(make_app: MakeApp, png: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Site, Spy]:
+    """A site, and its storage to watch."""
+    spy = Spy()
+    monkeypatch.setattr(MediaService, "storage", spy)
+    media = FlaskMedia()
+    app = make_app(media)
+    app.register_blueprint(media.create_blueprint(authorize=let_in))
+    spy.put("a", png, content_type="image/png", sha256=hashlib.sha256(png).hexdigest())
+    return Site(app, "/files/a", png), spy
+
+
+def test_what_a_request_costs(spied: tuple[Site, Spy]) -> None:
+    """A picture is one opening; HEAD and 304 pull no body; a changed picture is asked for."""
+    site, spy = spied
+    etag = site.get().headers["ETag"]
+    assert spy.asked == ["open"]
+    assert site.client.head(site.url, headers=ANN).content_length == len(site.png)
+    assert site.get(If_None_Match=etag).status_code == 304
+    assert spy.asked == ["open", "stat", "stat"]
+    assert site.get(If_None_Match='"old"', Range="bytes=0-3").data == site.png[:4]
+    assert spy.asked == ["open", "stat", "stat", "stat", "open"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"If-None-Match": '"old"'}, {"Range": "bytes=0-"}])
+def test_object_replaced_meanwhile(spied: tuple[Site, Spy], headers: dict[str, str]) -> None:
+    """Length, type and ETag are those of the bytes that are sent, whatever is put meanwhile."""
+    site, spy = spied
+    spy.meanwhile = b"another picture"
+    for _ in range(2):
+        response = site.get(**headers)
+        assert response.get_etag() == (hashlib.sha256(response.data).hexdigest(), False)
+        assert response.content_length == len(response.data)
+        assert response.content_type == ("image/png" if response.data == site.png else "image/webp")
+
+
+@pytest.mark.parametrize(("retryable", "status"), [(True, 503), (False, 502)])
+def test_storage_that_fails(
+    spied: tuple[Site, Spy], retryable: bool, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A storage's fault is the gateway's, for now or for good; only the log says more."""
+    site, spy = spied
+    spy.fault = StorageError("s3.internal answered 500 to 'a'.", retryable=retryable)
+    for response in (site.get(), site.client.head(site.url, headers=ANN)):
+        assert response.status_code == status
+        assert "Retry-After" not in response.headers
+        assert b"s3.internal" not in response.data
+    assert "s3.internal" in caplog.text
 
 
 # Where the blueprint is

@@ -9,9 +9,12 @@ import subprocess
 import sys
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
+from PIL import ImageChops
+from PIL import ImageStat
 
 import flask_media
 from flask_media import emulator
@@ -64,13 +67,31 @@ def test_the_second_command_runs_the_tests() -> None:
 
 def test_the_config_table_is_the_codes() -> None:
     """README's table has every key with the default and meaning that the code gives it."""
-    spec = util.spec_from_file_location("config_keys", ROOT / "docs" / "_ext" / "config_keys.py")
+    table = _script("config_keys").markdown_table()
+    assert table in README, "run docs/_ext/config_keys.py and put what it prints into README.md"
+
+
+def test_the_picture_is_the_placeholders() -> None:
+    """README's picture shows what the code draws today for the prompt of README's command."""
+    house = _script("house")
+    assert f'draw "{house.PROMPT}"' in README
+    with Image.open(house.PICTURE) as picture:
+        shown = picture.convert("RGB")
+    drawn = house.draw()
+    assert shown.size == drawn.size
+    # WebP is lossy: letters ring a little. Another palette or text differs far more.
+    worst = max(ImageStat.Stat(ImageChops.difference(shown, drawn)).mean)
+    assert worst < 2, "run docs/_ext/house.py"
+
+
+def _script(name: str) -> Any:
+    """A module of ``docs/_ext``."""
+    spec = util.spec_from_file_location(name, ROOT / "docs" / "_ext" / f"{name}.py")
     assert spec
     assert spec.loader
     module = util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    table = module.markdown_table()
-    assert table in README, "run docs/_ext/config_keys.py and put what it prints into README.md"
+    return module
 
 
 def test_every_link_leads_somewhere() -> None:

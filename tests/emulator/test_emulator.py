@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -195,11 +196,84 @@ def test_every_mode_answers(emulator: GeminiEmulator) -> None:
     assert post(emulator)[0] == 200
 
 
-def test_unknown_mode_says_so(emulator: GeminiEmulator) -> None:
-    """A mode that there is none of is an error that names it."""
-    status, body = post(emulator, "/v1/models/stub-nonsense:generateContent")
+SLIPS = [
+    ("nonsense", "no mode 'nonsense'; its modes are 400, "),
+    ("", "no mode ''"),
+    ("429,foo=3", "'429' takes no option 'foo'; its options are header, latency, retry."),
+    ("503,retry=3", "'503' takes no option 'retry'; its options are after, latency."),
+    ("429,retry", "'retry' has no value"),
+    ("429,retry=abc", "'retry' is 'abc'; it must be a number of seconds"),
+    ("429,retry=-1", "'retry' is '-1'"),
+    ("ok,latency=nan", "'latency' is 'nan'"),
+    ("ok,w=0", "'w' is '0'; it must be a number of pixels"),
+    ("ok,n=1.5", "'n' is '1.5'; it must be a whole number"),
+    ("ok,mime=image/gif", "it must be image/png, image/jpeg or image/webp"),
+    ("drip,steps=0", "'steps' is '0'"),
+    ("429,header=yes", "it must be 0 or 1"),
+    ("503,after=", "'after' is ''; it must be some text"),
+    ("flaky,code=flaky", "it must be a mode other than flaky"),
+    ("random,codes=503;nonsense", "it must be modes other than flaky"),
+    ("random,p=2", "it must be a number from 0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("mode", "words"), SLIPS)
+def test_a_slip_in_a_mode_raises(emulator: GeminiEmulator, mode: str, words: str) -> None:
+    """A mode, option or value that is none raises wherever it is set, and sets nothing."""
+    with pytest.raises(ValueError, match=re.escape(words)):
+        GeminiEmulator(default_mode=mode)
+    with pytest.raises(ValueError, match=re.escape(words)):
+        emulator.default_mode = mode
+    with pytest.raises(ValueError, match=re.escape(words)):
+        emulator.script("503", mode)
+    assert emulator.default_mode == "ok"
+    assert post(emulator)[0] == 200
+
+
+@pytest.mark.parametrize(("mode", "words"), [slip for slip in SLIPS if slip[0]])
+def test_a_slip_in_a_request_is_answered(emulator: GeminiEmulator, mode: str, words: str) -> None:
+    """The same by header, query and model is a 500 that says it, and the connection lives on."""
+    with httpx2.Client(base_url=emulator.url, headers={"x-goog-api-key": "k"}) as client:
+        path = "/v1/models/m:generateContent"
+        answers = [
+            client.post(path, json=CONTENTS, headers={"x-stub-mode": mode}),
+            client.post(path, json=CONTENTS, params={"mode": mode}),
+        ]
+        if "/" not in mode:
+            answers.append(client.post(f"/v1/models/stub-{mode}:generateContent", json=CONTENTS))
+        for answer in answers:
+            assert answer.status_code == 500
+            assert words in answer.json()["error"]["message"]
+        assert client.post(path, json=CONTENTS).status_code == 200
+    assert emulator.connections == 1
+    assert {sent.status for sent in emulator.requests} == {500, 200}
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "words"),
+    [("x-stub-colour", "red", b"no option 'colour'"), ("x-stub-n", "many", b"'n' is 'many'")],
+)
+def test_a_slip_in_an_option_header(
+    emulator: GeminiEmulator, header: str, value: str, words: bytes
+) -> None:
+    """An option's header is checked as the option is."""
+    status, body = post(emulator, headers={"x-goog-api-key": "k", header: value})
     assert status == 500
-    assert b"no mode 'nonsense'" in body
+    assert words in body
+
+
+def test_the_options_of_any_mode_pass_through(emulator: GeminiEmulator) -> None:
+    """A mode that stands for others takes their options."""
+    emulator.script("flaky,fail=1,code=429,retry=7")
+    assert b"retry in 7s" in post(emulator)[1]
+
+
+@pytest.mark.parametrize("mode", ["max-tokens", "malformed", "other", "unknown-finish"])
+def test_no_policy_where_none_was_violated(emulator: GeminiEmulator, mode: str) -> None:
+    """A finish that has nothing to do with safety does not talk of it."""
+    emulator.script(mode, "safety")
+    assert b"policy" not in post(emulator)[1]
+    assert b"policy" in post(emulator)[1]
 
 
 @pytest.mark.parametrize(

@@ -72,3 +72,36 @@ def test_interrupt(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     monkeypatch.setattr(GeminiEmulator, "start", start)
     main([])
     assert capsys.readouterr().out.endswith("stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--default-mode bad", "no mode 'bad'; its modes are 400, "),
+        ("--default-mode 429,retry=soon", "it must be a number of seconds"),
+        ("--width 0", "it must be a number of pixels from 1"),
+        ("--latency -1", "it must be a number of seconds"),
+        ("--mime image/gif", "invalid choice"),
+        ("--port 65536", "'65536' is no port"),
+        ("--port http", "'http' is no port"),
+    ],
+)
+def test_wrong_options(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong value on the command line is refused by its option's name."""
+    with pytest.raises(SystemExit) as caught:
+        main(line.split())
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert f"argument {line.partition(' ')[0]}: " in said
+    assert words in said
+
+
+def test_a_port_in_use() -> None:
+    """A port that something else listens on is one line and a non-zero exit."""
+    with GeminiEmulator() as other:
+        command = [sys.executable, "-m", "flask_media.emulator", "--port", str(other.port)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert f"can't listen on 127.0.0.1:{other.port}: Address already in use" in line

@@ -1,3 +1,4 @@
+# mypy: allow-untyped-calls
 """Environment variables, Vertex AI, forks, and faults of the SDK itself."""
 
 from __future__ import annotations
@@ -5,12 +6,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import google.auth
 import google.auth.exceptions
-import google.oauth2.credentials
 import pytest
+from google.oauth2.credentials import Credentials
 
 from flask_media.config import Secret
 from flask_media.emulator import GeminiEmulator
@@ -20,6 +25,9 @@ from flask_media.errors import ProviderRefused
 from flask_media.errors import ProviderUnavailable
 from flask_media.generators.gemini import GeminiGenerator
 
+from ..faults import FaultServer
+from ..faults import answer
+from ..faults import fault_server
 from .conftest import KEY
 from .conftest import MakeGenerator
 from .support import ask
@@ -51,7 +59,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Application default credentials that need no fetching."""
-    token = google.oauth2.credentials.Credentials("vertex-token")  # type: ignore[no-untyped-call]
+    token = Credentials("vertex-token")
     monkeypatch.setattr(google.auth, "default", lambda **_: (token, "default-project"))
 
 
@@ -122,26 +130,99 @@ def test_vertex_advice(emulator: GeminiEmulator, make: MakeGenerator, mode: str,
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [
-        (google.auth.exceptions.DefaultCredentialsError, NotConfigured),
-        (google.auth.exceptions.TransportError, ProviderUnavailable),
+        (google.auth.exceptions.DefaultCredentialsError("none"), NotConfigured),
+        (google.auth.exceptions.TransportError("none"), ProviderUnavailable),
+        (google.auth.exceptions.RefreshError("revoked"), NotConfigured),
+        (google.auth.exceptions.RefreshError("503", retryable=True), ProviderUnavailable),
     ],
 )
 def test_vertex_without_credentials(
     emulator: GeminiEmulator,
     make: MakeGenerator,
     monkeypatch: pytest.MonkeyPatch,
-    raised: type[Exception],
+    raised: Exception,
     expected: type[Exception],
 ) -> None:
     """Missing credentials are a matter of config, unfetchable ones of the network."""
 
     def default(**_: object) -> object:
-        raise raised("no credentials here")
+        raise raised
 
     monkeypatch.setattr(google.auth, "default", default)
     with pytest.raises(expected) as caught:
         make(emulator.url, **VERTEX).generate(ask())
     assert caught.value.__context__ is None
+    assert emulator.calls == 0
+
+
+TOKEN = answer(
+    "200 OK",
+    b'{"access_token": "fetched-token", "expires_in": 3600}',
+    Content_Type="application/json",
+)
+
+
+@pytest.fixture
+def token_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    """A server of tokens, which the application default credentials name."""
+    with fault_server() as server:
+        source = Credentials(
+            None,
+            refresh_token="refresh",
+            token_uri=server.url,
+            client_id="client",
+            client_secret="client-secret",
+        )
+        monkeypatch.setattr(google.auth, "default", lambda **_: (source, "default-project"))
+        yield server
+
+
+def test_token_that_does_not_come(
+    emulator: GeminiEmulator, make: MakeGenerator, token_server: FaultServer
+) -> None:
+    """A token server that never answers is given up at GEMINI_TIMEOUT, and asked afresh later."""
+    given_up = threading.Event()
+
+    def silence(_: object) -> None:
+        given_up.wait(20)
+
+    token_server.play(silence, TOKEN)
+    generator = make(emulator.url, **VERTEX | {"timeout": 0.5})
+    begun = time.monotonic()
+    with pytest.raises(ProviderUnavailable, match="no token came in time") as caught:
+        generator.generate(ask())
+    assert time.monotonic() - begun < 15
+    assert caught.value.retryable
+    assert_clean(caught.value)
+    assert emulator.calls == 0
+    later = make(emulator.url, **VERTEX)
+    for _ in range(2):
+        assert later.generate(ask()).data
+    given_up.set()
+    assert emulator.requests[-1].headers["authorization"] == "Bearer fetched-token"
+    assert len(token_server.requests) == 2
+
+
+def test_one_token_for_all(
+    emulator: GeminiEmulator, make: MakeGenerator, token_server: FaultServer
+) -> None:
+    """Threads that need a token at the same time wait for the same one."""
+    token_server.play(TOKEN)
+    generator = make(emulator.url, **VERTEX)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: generator.generate(ask()).data, range(8)))
+    assert len(answers) == emulator.calls == 8
+    assert len(token_server.requests) == 1
+
+
+def test_refused_token(
+    emulator: GeminiEmulator, make: MakeGenerator, token_server: FaultServer
+) -> None:
+    """Credentials that Google refuses are a matter of config."""
+    token_server.play(answer("400 Bad Request", b'{"error": "invalid_grant"}'))
+    with pytest.raises(NotConfigured, match="invalid_grant") as caught:
+        make(emulator.url, **VERTEX).generate(ask())
+    assert_clean(caught.value)
     assert emulator.calls == 0
 
 
@@ -162,6 +243,62 @@ def test_request_that_the_sdk_refuses(emulator: GeminiEmulator, generator: Gemin
         generator.generate(ask("x", model="gemini/../x?y=z"))
     assert emulator.calls == 0
     assert_clean(caught.value)
+
+
+SLOW_IMPORT = """
+import sys, time
+from flask_media.config import Secret
+from flask_media.generators.gemini import GeminiGenerator
+from flask_media.values import GenerationRequest
+
+class Slow:
+    late = 0.0
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "google.genai":
+            self.late = 100.0  # seconds that this import takes, by the clock below
+
+slow, monotonic = Slow(), time.monotonic
+sys.meta_path.insert(0, slow)
+time.monotonic = lambda: monotonic() + slow.late
+generator = GeminiGenerator(api_key=Secret("k"), model="gemini-nano-banana-2.1",
+                            base_url=sys.argv[1], api_version="v1", timeout=30.0)
+assert generator.generate(GenerationRequest(prompt="a cat", width=64, height=64)).data
+assert slow.late
+"""
+
+
+def test_import_is_not_counted(emulator: GeminiEmulator) -> None:
+    """GEMINI_TIMEOUT begins when the SDK is imported, however long that took."""
+    command = [sys.executable, "-W", "error", "-c", SLOW_IMPORT, emulator.url]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+PRICES = """
+import sys
+from flask_media.config import Secret
+from flask_media.emulator import GeminiEmulator
+from flask_media.generators.gemini import GeminiGenerator
+from flask_media.values import GenerationRequest
+
+loaded, slow = set(), {"genai_prices.data", "flask_media.generators.gemini_answer"}
+with GeminiEmulator(width=64, height=64) as emulator:
+    emulator.handler(lambda ask: loaded.update(slow & set(sys.modules)))
+    generator = GeminiGenerator(api_key=Secret("k"), model="gemini-nano-banana-2.1",
+                                base_url=emulator.url, api_version="v1", timeout=30.0)
+    answer = generator.generate(GenerationRequest(prompt="a cat", width=64, height=64))
+    generator.close()
+assert answer.cost_usd
+assert loaded == slow, loaded
+"""
+
+
+def test_paid_answer_waits_for_no_import() -> None:
+    """The price list and the answer's reader are loaded before the request goes out."""
+    command = [sys.executable, "-W", "error", "-c", PRICES]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
 
 
 FORKING = """

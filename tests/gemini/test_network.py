@@ -69,6 +69,22 @@ def test_out_of_reach(make: MakeGenerator, url: str) -> None:
     assert_clean(caught.value)
 
 
+def test_resolver_that_hangs(make: MakeGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server that never answers is given up at GEMINI_TIMEOUT, and nothing was sent."""
+    given_up = threading.Event()
+
+    def getaddrinfo(*_: object) -> object:
+        given_up.wait(20)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(ProviderUnavailable, match=r"slow\.invalid was not resolved") as caught:
+        make("http://slow.invalid", timeout=0.3).generate(ask())
+    given_up.set()
+    assert caught.value.retryable
+    assert_clean(caught.value)
+
+
 def test_connect_timeout(make: MakeGenerator) -> None:
     """A host that takes no connection in time was sent nothing."""
     with socket.socket() as full:
@@ -345,7 +361,7 @@ def test_proxy_of_an_unknown_kind(make: MakeGenerator, monkeypatch: pytest.Monke
 
 def test_sixty_four_at_once(make: MakeGenerator) -> None:
     """Sixty-four threads are in flight together, and each gets the answer to its own prompt."""
-    with GeminiEmulator(width=32, height=32, vary=True, latency=0.3) as emulator:
+    with GeminiEmulator(width=32, height=32, vary=True, latency=0.6) as emulator:
         generator: GeminiGenerator = make(emulator.url)
         prompts = [f"prompt {number}" for number in range(64)]
         with ThreadPoolExecutor(64) as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import subprocess
 import sys
@@ -89,10 +90,50 @@ def test_any_text(prompt: str, side: int) -> None:
 
 
 def test_letters_that_the_font_lacks() -> None:
-    """Accents are left off, ligatures and dashes spelled, the rest shown as unknown."""
+    """Accents are left off, ligatures and dashes spelled."""
     assert placeholder._drawable("Être libre — “œuvre” Straße") == 'Etre libre - "oeuvre" Strasse'
-    assert placeholder._drawable("a\tb\n日") == "a b ?"
+    assert placeholder._drawable("a\tb\n½ ǽ") == "a b 1/2 ae"
     assert placeholder._drawable("y" * 601) == "y" * 600 + "..."
+
+
+@pytest.mark.parametrize(
+    ("prompt", "shown"),
+    [
+        ("Être libre — 海辺の家 🏠", "Etre libre"),
+        ("海辺の家: a house", "a house"),
+        ("one - 海 - two", "one - two"),
+        ("café🏠, tea", "cafe, tea"),
+        ("「海」 !", ""),
+        ("日" * 601, ""),
+        ("?!", "?!"),
+    ],
+)
+def test_words_that_the_font_lacks(prompt: str, shown: str) -> None:
+    """Words of other scripts and symbols are left out, with what led to them."""
+    assert placeholder._drawable(prompt) == shown
+
+
+def test_a_prompt_without_a_letter_to_draw() -> None:
+    """Where no word can be written, only "placeholder" is."""
+    same = dataclasses.replace(REQUEST, prompt="x")
+    pictures = {
+        draw(dataclasses.replace(same, original_prompt=text)) for text in (" ", "海辺の家", "🏠")
+    }
+    assert len(pictures) == 1
+
+
+def test_gradients_have_no_steps() -> None:
+    """Over 8 x 8 pixels the background's mean is the gradient's, to a fifth of a level."""
+    size, seed = (256, 192), bytes(range(32))
+    image = placeholder._background(*size, seed)
+    for drawn, sketch in zip(image.split(), placeholder._sketch(*size, seed), strict=True):
+        exact = sketch.resize(size, Image.Resampling.BICUBIC).reduce(8)
+        pairs = zip(_floats(drawn.convert("F").reduce(8)), _floats(exact), strict=True)
+        assert max(abs(one - other) for one, other in pairs) < 0.2
+
+
+def _floats(image: Image.Image) -> array.array[float]:
+    return array.array("f", image.tobytes())
 
 
 def test_wrapping() -> None:
@@ -141,11 +182,11 @@ def test_the_word_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_quick() -> None:
-    """A picture of 1024 x 1024 takes well under half a second of CPU."""
+    """A picture of 1024 x 1024 takes well under half a second of CPU, and under 1 MB."""
     request = dataclasses.replace(REQUEST, width=1024, height=1024)
     draw(request)
     start = time.process_time()
-    draw(request)
+    assert len(draw(request)) < 1_000_000
     assert time.process_time() - start < 0.5
 
 
