@@ -105,10 +105,10 @@ class Pipeline:
             reuse=reuse or self._config.reuse,
             spender=spender,
         )
-        while True:
-            result = self._joined(self._begin(asking, job), job, asking, wait=wait)
-            if isinstance(result, MediaResult):
-                return result
+        held: MediaResult | Claim | Finished | Busy = self._begin(asking, job)
+        while not isinstance(held, MediaResult):
+            held = self._joined(held, job, asking, wait=wait)
+        return held
 
     def generate(
         self,
@@ -207,10 +207,16 @@ class Pipeline:
 
     def _joined(
         self, held: Claim | Finished | Busy, job: GenerationJob, asking: Asking, *, wait: bool
-    ) -> MediaResult | GeneratedImage | None:
-        """What comes of the asking; None to look at the journal again."""
+    ) -> MediaResult | Claim | Finished | Busy:
+        """What comes of the asking, or how its job stands after another process was at it.
+
+        It stays with that job, whatever becomes of it: asked anew it would be another picture.
+        """
         if isinstance(held, Claim):
-            return self._finish(held, job if held.is_new else self._taken_over(held, job.metadata))
+            result = self._finish(
+                held, job if held.is_new else self._taken_over(held, job.metadata)
+            )
+            return result if isinstance(result, MediaResult) else self._journal.claim(held.id)
         record = held.record
         if isinstance(held, Busy):
             if not wait:
@@ -220,7 +226,7 @@ class Pipeline:
                 )
             record = self._journal.wait(record.id)
             if record.state in UNFINISHED and not _was_let_go(record):
-                return None  # its process ended: the job is anybody's
+                return self._journal.claim(record.id)  # its process ended: it is anybody's
         result = self._outcome(record)
         if not asking.reuse:
             return result
@@ -228,7 +234,7 @@ class Pipeline:
         if held.is_named or self._storage.holds(result.object_key, result.sha256):
             return dataclasses.replace(result, cost_usd=Decimal(0))
         self._journal.forget(record.id)  # overwritten or deleted since
-        return None
+        return self._begin(asking, job)
 
     def _taken_over(self, claim: Claim, metadata: dict[str, str] | None = None) -> GenerationJob:
         """The job of a claim that another asking began."""
