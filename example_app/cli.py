@@ -1,4 +1,4 @@
-"""``flask --app example_app draw PROMPT``."""
+"""``flask --app example_app draw PROMPT`` and ``resume``."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ def draw(prompt: str) -> None:
     except MediaError as error:
         raise click.ClickException(error.message) from None
     click.echo(_report(result))
+
+
+@blueprint.cli.command("resume")
+def resume() -> None:
+    """Finish the pictures that were cut off or could not be stored."""
+    outcomes = current_media.resume_all()
+    for outcome in outcomes:
+        if isinstance(outcome, MediaResult):
+            click.echo(f"Stored:   {outcome.url}")
+        elif isinstance(outcome, MediaError):
+            click.echo(f"Job {outcome.job_id}: {outcome.message}", err=True)
+    if not outcomes:
+        click.echo("Nothing was left to do.")
 
 
 def _report(result: MediaResult) -> str:

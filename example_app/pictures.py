@@ -12,6 +12,7 @@ from flask_media import MediaError
 from flask_media import NotConfigured
 from flask_media import ProviderRefused
 from flask_media import RateLimited
+from flask_media import UploadFailed
 from flask_media import current_media
 
 from .models import UserGoal
@@ -26,11 +27,15 @@ WORDS: dict[type[MediaError], str] = {
         "owner has mended that."
     ),
     InvalidRequest: "This can't be drawn. Please choose another name.",
+    UploadFailed: "The picture is drawn but could not be stored yet. It is kept: please try again.",
 }
 
 
 def draw_goal(goal: UserGoal) -> None:
     """Generate the goal's picture, store it and note both in the database.
+
+    Called again for a goal that failed or was cut off, it goes on where it stood: a picture that
+    is paid for is stored, and not bought again.
 
     :raises MediaError: no picture came of it; the goal is marked as failed.
     """

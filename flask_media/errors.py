@@ -16,7 +16,7 @@
     ├── InvalidImage                      bytes that are no usable picture
     ├── UploadFailed                      the picture exists, storing it failed
     ├── StorageError                      reading or deleting failed
-    │   └── NotFound                      no object under that key
+    │   └── NotFound                      no object under that key, no job of that id
     ├── JournalError                      a step can't be recorded, so it is not taken
     ├── BudgetExceeded                    the day's budget is used up
     ├── IdempotencyConflict               the key stands for another request
@@ -215,7 +215,7 @@ class StorageError(MediaError):
 
 
 class NotFound(StorageError):
-    """There is no object under that key."""
+    """There is no object under that key, or no job of that id."""
 
 
 class JournalError(MediaError):

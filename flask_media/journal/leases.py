@@ -16,43 +16,44 @@ class Keeper:
     """Renews the leases of this process's jobs while it has any, in a thread of its own.
 
     :param lease: seconds that a lease lasts; it is renewed three times as often.
-    :param renew: writes the new expiry of all jobs that this process holds.
+    :param renew: writes the new expiry of the jobs of those ids.
     """
 
-    def __init__(self, lease: float, renew: Callable[[], None]) -> None:
+    def __init__(self, lease: float, renew: Callable[[list[str]], None]) -> None:
         self._interval = lease / 3
         self._renew = renew
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._held = 0
+        self._held: set[str] = set()
         self._pid = 0
 
-    def hold(self) -> None:
-        """One more job is held."""
+    def hold(self, job_id: str) -> None:
+        """The job is held from now on."""
         with self._lock:
             if self._pid != os.getpid():  # threads do not survive a fork
-                self._pid, self._held, self._thread = os.getpid(), 0, None
-            self._held += 1
+                self._pid, self._held, self._thread = os.getpid(), set(), None
+            self._held.add(job_id)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="flask-media-leases", daemon=True
                 )
                 self._thread.start()
 
-    def release(self) -> None:
-        """One job less is held. The thread stays for the next one, for a while."""
+    def release(self, job_id: str) -> None:
+        """The job is not held any more. The thread stays for the next one, for a while."""
         with self._lock:
             if self._pid == os.getpid():
-                self._held -= 1
+                self._held.discard(job_id)
 
     def _run(self) -> None:
         tick = threading.Event()
         while not tick.wait(self._interval):
             with self._lock:
-                if self._held == 0:
+                held = list(self._held)
+                if not held:
                     self._thread = None
                     return
             try:
-                self._renew()
+                self._renew(held)
             except JournalError as error:
                 logger.warning("Leases could not be renewed: %s", error)

@@ -2,13 +2,15 @@
 
 ::
 
-    requested ──> generating ──> generated ──> uploaded ──> done
-       ^  ^          │   │           │
-       │  └──────────┘   │           └──> quarantined      what came is no usable picture
-       │   refused, and  ├──> unknown ──> generating       cut off; again as MEDIA_ON_UNKNOWN says
-       │   asked again   └──> failed                       no picture came of it
-       └──────────────────────┘
-        asked for again, where that can help
+    requested --> generating --> generated --> uploaded --> done
+      ^  ^          | | |            |
+      |  +----------+ | |            +--> quarantined
+      |    refused    | |                  no usable picture came
+      |               | |
+      |               | +--> unknown --> generating
+      |               v       cut off; again as MEDIA_ON_UNKNOWN says
+      +----------- failed
+       asked again    no picture came of it
 
 A new job begins in ``generating``: its row and its first call are one commit. A picture that
 ``generate`` returns goes from ``generated`` to ``done``. An answer that can't be read at all goes

@@ -226,16 +226,16 @@ def test_nothing_heavy_and_no_network(storage: str, generator: str) -> None:
     assert printed.splitlines() == ["[]", "[]", "[]"]
 
 
-def test_the_audit_hook_would_see_it() -> None:
+def test_the_audit_hook_would_see_it(tmp_path: Path) -> None:
     """The check above is not blind: a picture from the placeholder loads Pillow."""
     printed = _python(
         """
-        import sys
+        import os, sys
         sockets = []
         sys.addaudithook(lambda event, args: event.startswith("socket.") and sockets.append(event))
         from flask import Flask
         from flask_media import FlaskMedia
-        app = Flask("shop")
+        app = Flask("shop", instance_path=os.environ["INSTANCE"])
         app.config.update(MEDIA_GENERATOR="placeholder", MEDIA_STORAGE="memory")
         FlaskMedia(app)
         app.extensions["media"].generate("house")
@@ -243,7 +243,8 @@ def test_the_audit_hook_would_see_it() -> None:
         import socket
         socket.socket().close()
         print(sockets)
-        """
+        """,
+        INSTANCE=str(tmp_path),
     )
     assert printed.splitlines() == ["True False False []", "['socket.__new__']"]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from datetime import datetime
+from datetime import timedelta
 from decimal import Decimal
 from typing import assert_type
 
@@ -9,6 +12,7 @@ from flask import Blueprint
 from flask import Flask
 from flask import Request
 
+from flask_media import BudgetExceeded
 from flask_media import ContentBlocked
 from flask_media import FlaskMedia
 from flask_media import GeneratedImage
@@ -69,6 +73,10 @@ def generate() -> str:
         metadata={"goal_id": 7, "user_id": None, "goal_name": "Être libre"},
         config=config,
         reference_images=[b"...", "goals/6/house.png"],
+        idempotency_key="goal-7",
+        reuse=True,
+        spender="ada",
+        wait=False,
     )
     assert_type(result, MediaResult)
     assert_type(result.url, str)
@@ -86,6 +94,12 @@ def generate() -> str:
         assert_type(file.read(), bytes)
     current_media.delete("a.webp")
     assert_type(current_media.url("a.webp"), str)
+    assert_type(current_media.resume(result.job_id, buy=True), MediaResult | GeneratedImage)
+    for outcome in current_media.resume_all():
+        assert_type(outcome, MediaResult | GeneratedImage | MediaError)
+    assert_type(current_media.usage().cost_usd, Decimal)
+    assert_type(current_media.usage(date(2026, 11, 1), by="day")["2026-11-22"].jobs, int)
+    assert_type(current_media.gc(timedelta(days=30)), int)
     return f"{result['url']} {dict(result)}"
 
 
@@ -113,6 +127,10 @@ def handle() -> tuple[bool, float | None, str | None]:
     except ContentBlocked as error:
         assert_type(error.usage, Usage | None)
         return error.retryable, None, error.reason
+    except BudgetExceeded as error:
+        assert_type(error.limit_usd, Decimal | None)
+        assert_type(error.resets_at, datetime | None)
+        return error.retryable, None, error.spender
     except MediaError as error:
         return error.retryable, None, error.message
     return False, None, None

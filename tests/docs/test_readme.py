@@ -41,6 +41,7 @@ def test_the_first_command_gives_a_picture(tmp_path: Path) -> None:
     }
     environment |= {
         "FLASK_MEDIA_FOLDER": str(tmp_path),
+        "FLASK_MEDIA_JOURNAL_URL": f"sqlite:///{tmp_path / 'media.sqlite3'}",
         "FLASK_SQLALCHEMY_ENGINES__default": "sqlite://",
     }
     done = subprocess.run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,22 @@ from werkzeug.test import TestResponse
 
 from example_app import create_app
 from example_app.models import db
+from flask_media import signals
 from flask_media.emulator import GeminiEmulator
 
 MakeApp: TypeAlias = Callable[..., Flask]
+
+
+@contextmanager
+def broken_folder(folder: Path) -> Iterator[None]:
+    """Let storing fail, after all that is checked before a call is checked."""
+
+    def break_it(sender: object, **values: object) -> None:
+        folder.write_text("no folder")
+
+    with signals.upload_started.connected_to(break_it):
+        yield
+    folder.unlink()
 
 
 class Browser:
@@ -59,6 +73,7 @@ def make_app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeAp
                 "TESTING": True,
                 "SQLALCHEMY_ENGINES": {"default": f"sqlite:///{tmp_path / 'goals.sqlite'}"},
                 "MEDIA_FOLDER": str(tmp_path / "media"),
+                "MEDIA_JOURNAL_URL": f"sqlite:///{tmp_path / 'media.sqlite3'}",
                 **config,
             }
         )

@@ -11,6 +11,7 @@ from PIL import Image
 from flask_media.emulator import GeminiEmulator
 
 from .conftest import MakeApp
+from .conftest import broken_folder
 
 
 def test_draw_says_where_the_picture_is(app: Flask) -> None:
@@ -67,3 +68,30 @@ def test_a_failed_drawing_is_one_line(gemini_app: Flask, emulator: GeminiEmulato
     assert result.stderr.startswith("Error: ")
     assert len(result.stderr.splitlines()) == 1
     assert "test-key" not in result.output
+
+
+def test_resume_stores_what_was_paid(
+    gemini_app: Flask, emulator: GeminiEmulator, tmp_path: Path
+) -> None:
+    """A picture that could not be stored is stored by the command, without a call."""
+    runner = gemini_app.test_cli_runner()
+    with broken_folder(tmp_path / "media"):
+        result = runner.invoke(args=["draw", "A house"])
+    assert result.exit_code == 1
+    assert "could not be stored" in result.stderr
+    result = runner.invoke(args=["resume"])
+    assert result.exit_code == 0, result.output
+    assert re.fullmatch(r"Stored:   /media/files/drawings/a-house-\w+\.png\n", result.output)
+    assert emulator.calls == 1
+    assert len(list((tmp_path / "media" / "drawings").glob("*.png"))) == 1
+    assert runner.invoke(args=["resume"]).output == "Nothing was left to do.\n"
+
+
+def test_resume_says_what_it_can_not_finish(gemini_app: Flask, emulator: GeminiEmulator) -> None:
+    """A job that can't be finished is a line with its id, and no call beyond what is allowed."""
+    emulator.script("reset")
+    runner = gemini_app.test_cli_runner()
+    assert runner.invoke(args=["draw", "A house"]).exit_code == 1
+    result = runner.invoke(args=["resume"])
+    assert re.match(r"Job \w{32}: .*may have been charged", result.stderr)
+    assert emulator.calls == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -15,6 +16,7 @@ from example_app.models import db
 from flask_media.emulator import GeminiEmulator
 
 from .conftest import Browser
+from .conftest import broken_folder
 
 
 def _goal(app: Flask, goal_id: int = 1) -> UserGoal:
@@ -86,7 +88,7 @@ def test_with_a_key_the_pictures_are_the_models(
         ("429,retry=36.2", "try again in 37 seconds"),
         ("429-day", "limit for pictures is reached"),
         ("503", "did not come this time"),
-        ("text-only", "did not come this time"),
+        ("text-only", "could not be made"),
         ("403", "site's owner has mended"),
         ("bad-image", "could not be made"),
     ],
@@ -107,6 +109,19 @@ def test_a_failure_is_told_kindly_and_can_be_tried_again(
     page = gemini_browser.post("/goals/1", name="A rowing boat")
     assert "<h1>A rowing boat</h1>" in page.text
     assert _goal(gemini_app).image_url == "/media/files/goals/1/a-rowing-boat.png"
+
+
+def test_trying_again_does_not_pay_again(
+    gemini_browser: Browser, gemini_app: Flask, emulator: GeminiEmulator, tmp_path: Path
+) -> None:
+    """A picture that could not be stored is stored by the same button, without a second call."""
+    with broken_folder(tmp_path / "media"):
+        page = gemini_browser.post("/goals", name="A sailing boat")
+    assert "could not be stored yet" in page.text
+    assert _goal(gemini_app).image_generation_status == "failed"
+    page = gemini_browser.post("/goals/1", name="A sailing boat")
+    assert gemini_browser.fetch(_picture_url(page.text)).content_type == "image/png"
+    assert emulator.calls == 1
 
 
 def test_no_config_is_told_kindly(make_app: object) -> None:

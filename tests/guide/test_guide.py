@@ -36,7 +36,11 @@ def goal(
     monkeypatch.setattr(
         finance_app,
         "EXTRA_CONFIG",
-        {"GEMINI_BASE_URL": emulator.url, "MEDIA_FOLDER": str(tmp_path)},
+        {
+            "GEMINI_BASE_URL": emulator.url,
+            "MEDIA_FOLDER": str(tmp_path / "media"),
+            "MEDIA_JOURNAL_URL": f"sqlite:///{tmp_path / 'media.sqlite3'}",
+        },
     )
     STATUSES.clear()
     GOALS.clear()

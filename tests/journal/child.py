@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from flask_media import FlaskMedia
 from flask_media import ImageGenerationConfig
 from flask_media import MediaError
 from flask_media import MediaService
+from flask_media import StorageError
 from flask_media import signals
 from flask_media.storage.filesystem import FilesystemStorage
 
@@ -156,6 +158,11 @@ class Child:
             outcomes = self._act(service)
         self._report({"points": self._points, "outcomes": outcomes, "heard": len(receivers)})
 
+    @property
+    def is_storage_down(self) -> bool:
+        """Whether the storage takes nothing: as long as the file ``down`` is there."""
+        return Path(self._task.get("down", "/nonexistent")).exists()
+
     def reach(self, name: str) -> None:
         """This is a point: die here, if it is the one."""
         with self._lock:
@@ -169,21 +176,48 @@ class Child:
         task = self._task
         match task["action"]:
             case "ask":
-                try:
-                    result: Any = service.generate_and_upload(
-                        task["prompt"],
-                        task["object_key"],
-                        {"goal": "7"},
-                        ImageGenerationConfig(size=(SIDE, SIDE), enhance_prompt=False),
-                        idempotency_key=task.get("idempotency_key"),
-                    )
-                except MediaError as error:
-                    result = error
-                return [_outcome(result)]
+                return [self._ask(service, task["prompt"])]
+            case "fork":
+                return self._fork(service)
             case "resume_all":
                 return [_outcome(result) for result in service.resume_all()]
             case other:
                 raise ValueError(other)
+
+    def _ask(self, service: MediaService, prompt: str) -> dict[str, Any]:
+        task = self._task
+        try:
+            result: Any = service.generate_and_upload(
+                prompt,
+                task["object_key"],
+                {"goal": "7"},
+                ImageGenerationConfig(size=(SIDE, SIDE), enhance_prompt=False),
+                idempotency_key=task.get("idempotency_key"),
+            )
+        except MediaError as error:
+            result = error
+        return _outcome(result)
+
+    def _fork(self, service: MediaService) -> list[dict[str, Any]]:
+        """Ask in a thread, fork when told through a named pipe, and have the child ask too."""
+        outcomes: list[dict[str, Any]] = []
+        thread = threading.Thread(
+            target=lambda: outcomes.append(self._ask(service, self._task["prompt"]))
+        )
+        thread.start()
+        with Path(self._task["when"]).open("rb") as pipe:
+            pipe.read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # about threads, which is the point
+            pid = os.fork()
+        if pid == 0:
+            self._task["report"] = self._task["report"].replace(".json", ".forked.json")
+            found = {"resumed": len(service.resume_all())}
+            self._report({"outcomes": [found, self._ask(service, self._task["forked"])]})
+            os._exit(0)
+        thread.join()
+        os.waitpid(pid, 0)
+        return outcomes
 
     def _watch_database(self) -> None:
         def begun(_connection: sa.Connection) -> None:
@@ -231,6 +265,8 @@ class _PointedStorage(FilesystemStorage):
 
     def _put(self, key: str, data: bytes, *rest: Any) -> None:
         self._child.reach("before the put")
+        if self._child.is_storage_down:
+            raise StorageError("The storage is down.", retryable=True)
         super()._put(key, data, *rest)
         self._child.reach("after the put")
 
