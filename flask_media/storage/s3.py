@@ -36,6 +36,7 @@ from .s3_objects import Body
 from .s3_objects import stat_of
 
 if TYPE_CHECKING:
+    import tenacity
     from mypy_boto3_s3 import S3Client
 
 logger = logging.getLogger(__name__)
@@ -304,16 +305,20 @@ class S3Storage(Storage):
         attempts: int = ATTEMPTS,
     ) -> Answer | Failure:
         """The answer, or why there was none in the last of the attempts."""
-        import stamina
+        import tenacity
 
         client = self._client()
-        retrying = stamina.RetryingCaller(
-            attempts=attempts, timeout=None, wait_max=2.0, wait_jitter=0.3
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_can_pass),
+            wait=_wait,
+            stop=tenacity.stop_after_attempt(attempts),
+            reraise=True,
         )
         try:
-            return retrying(_wait, self._ask, action, key, lambda: ask(client))
+            answer: Answer = retrying(self._ask, action, key, lambda: ask(client))
         except Failure as failure:
             return failure
+        return answer
 
     def _ask(self, action: str, key: str, ask: Callable[[], Answer]) -> Answer:
         try:
@@ -333,11 +338,19 @@ class S3Storage(Storage):
         )
 
 
-def _wait(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds."""
-    if not isinstance(error, Failure) or not error.error.retryable:
-        return False
-    return True if error.retry_after is None else error.retry_after
+def _can_pass(error: BaseException) -> bool:
+    return isinstance(error, Failure) and error.error.retryable
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds to the next attempt: what the store says, else ever longer."""
+    import tenacity
+
+    failure = state.outcome.exception() if state.outcome else None
+    if isinstance(failure, Failure) and failure.retry_after is not None:
+        return failure.retry_after
+    growing = tenacity.wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.3)
+    return growing(state)
 
 
 def _listed(names: list[str]) -> str:
