@@ -264,7 +264,8 @@ class MediaConfig:
     gemini_api_version: str = _key("GEMINI_API_VERSION", _name, "v1")
     """Version in the API's path."""
     gemini_timeout: float = _key("GEMINI_TIMEOUT", _seconds, 180.0)
-    """Seconds for one call in all, however slowly its answer drips in."""
+    """Seconds for one call in all: credentials, names, connecting and the answer, however slowly it
+    drips in."""
     gemini_max_attempts: int = _key("GEMINI_MAX_ATTEMPTS", _count(1, 20), 3)
     """Most calls in one asking."""
     gemini_vertexai: bool = _key("GEMINI_VERTEXAI", _flag, default=False)

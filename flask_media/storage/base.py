@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import abc
+import io
 from collections.abc import Mapping
-from typing import BinaryIO
+from typing import Any
 from typing import final
 
 from ..errors import NotFound
 from ..keys import check_metadata
 from ..keys import check_object_key
 from ..types import ObjectStat
+
+
+class StoredFile(io.BufferedReader):
+    """An object open for reading: a binary file, a context manager, and what it is of.
+
+    :param raw: the bytes, as a ``BytesIO`` or a ``RawIOBase``; closed with this file.
+    :param stat: describes these bytes, whatever is put under the key meanwhile.
+    """
+
+    stat: ObjectStat
+    """Size, content type and metadata of what was opened."""
+
+    def __init__(self, raw: Any, stat: ObjectStat) -> None:
+        super().__init__(raw)
+        self.stat = stat
 
 
 class Storage(abc.ABC):
@@ -31,9 +47,10 @@ class Storage(abc.ABC):
     def check_ready(self) -> None:  # noqa: B027 - a storage without credentials has nothing to check
         """Fail before anything is paid if a write can't succeed, as without credentials.
 
-        Makes no network call.
+        Makes no network call. What a write needs (a client, a folder) is made here, where a fault
+        costs nothing.
 
-        :raises NotConfigured: a config key is missing; the message names it.
+        :raises NotConfigured: a config key is missing or wrong; the message names it.
         """
 
     def check_key(self, key: str) -> str:
@@ -66,8 +83,8 @@ class Storage(abc.ABC):
         self._put(self.check_key(key), data, content_type, sha256, check_metadata(metadata))
 
     @final
-    def open(self, key: str) -> BinaryIO:
-        """Open the object for reading; the file is a context manager.
+    def open(self, key: str) -> StoredFile:
+        """Open the object for reading; the file is a context manager, and has its ``stat``.
 
         :raises NotFound: there is none.
         :raises StorageError: the storage refused or failed.
@@ -114,7 +131,7 @@ class Storage(abc.ABC):
     ) -> None: ...
 
     @abc.abstractmethod
-    def _open(self, key: str) -> BinaryIO: ...
+    def _open(self, key: str) -> StoredFile: ...
 
     @abc.abstractmethod
     def _stat(self, key: str) -> ObjectStat: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import mimetypes
 import os
@@ -14,7 +15,6 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from typing import BinaryIO
 
 from ..errors import InvalidRequest
 from ..errors import NotConfigured
@@ -22,6 +22,7 @@ from ..errors import NotFound
 from ..errors import StorageError
 from ..types import ObjectStat
 from .base import Storage
+from .base import StoredFile
 from .folder import NOT_A_FOLDER
 from .folder import TEMPORARY
 from .folder import Folder
@@ -56,7 +57,7 @@ _MAGIC = (
 
 
 class FilesystemStorage(Storage):
-    """Objects as files below a folder, which is made at the first write.
+    """Objects as files below a folder, which is made before the first write.
 
     A file has the name of its key, so that a web server can serve the folder; names that a file
     system can't hold are escaped. What a file can't hold (content type, metadata, SHA-256) is in
@@ -86,19 +87,28 @@ class FilesystemStorage(Storage):
 
         :raises NotConfigured: MEDIA_FOLDER can't be made or written.
         """
-        nearest = self._folder.root
-        while not os.path.lexists(nearest):
-            nearest = nearest.parent
-        if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        root = self._folder.root
+        fault = None
+        try:
+            # Made and not only looked at: a right that seems to be there need not do.
+            root.mkdir(parents=True, exist_ok=True)
+            if not os.access(root, os.W_OK | os.X_OK):
+                fault = "this process can't write there"
+        except FileExistsError:
+            fault = "that is no folder"
+        except OSError as error:
+            fault = f"it can't be made ({error.strerror})"
+        if fault:
             raise NotConfigured(
-                f"MEDIA_FOLDER is {str(self._folder.root)!r}, and {str(nearest)!r} is no folder "
-                "that this process can write to. Name another folder, or give this user the right."
+                f"MEDIA_FOLDER is {str(root)!r}, and {fault}. Name another folder, or give this "
+                "user the right."
             )
 
     def check_key(self, key: str) -> str:
         """See :meth:`Storage.check_key`.
 
         :raises InvalidRequest: a file lies where the key needs a folder, or the reverse.
+        :raises NotConfigured: MEDIA_FOLDER is no folder.
         """
         super().check_key(key)
         *above, name = _names(key)
@@ -112,6 +122,8 @@ class FilesystemStorage(Storage):
         except OSError as error:
             if error.errno not in NOT_A_FOLDER:
                 raise self._error(error, "look up", key) from error
+            if not self._folder.root.is_dir():
+                self.check_ready()  # the folder is at fault and no key
             fault = "needs a folder where a file or a symbolic link is"
         if fault:
             raise InvalidRequest(
@@ -153,32 +165,41 @@ class FilesystemStorage(Storage):
                 replace(file, names[-1], parent)
                 os.fsync(parent)
 
-    def _open(self, key: str) -> BinaryIO:
-        with self._errors("read", key):
-            return self._file(key)
-
-    def _stat(self, key: str) -> ObjectStat:
+    def _open(self, key: str) -> StoredFile:
         with self._errors("read", key):
             found = self._look(key)
-            if found.sha256 is None:
+            if found.stat.sha256 is None:
                 # A writer may be between its two renames; there is none while the lock is held.
+                found.close()
                 with self._lock(key):
                     found = self._look(key)
         return found
 
-    def _look(self, key: str) -> ObjectStat:
+    def _stat(self, key: str) -> ObjectStat:
+        with self._open(key) as file:
+            return file.stat
+
+    def _look(self, key: str) -> StoredFile:
+        with contextlib.ExitStack() as stack:
+            file = stack.enter_context(self._file(key))
+            found = StoredFile(file, self._describe(key, file.fileno()))
+            stack.pop_all()
+        return found
+
+    def _describe(self, key: str, descriptor: int) -> ObjectStat:
         shard, sidecar = _sidecar(_names(key))
-        with self._file(key) as file:
-            status, head = os.fstat(file.fileno()), file.read(32)
+        status = os.fstat(descriptor)
         about: dict[str, Any] = {}
         with (
             contextlib.suppress(FileNotFoundError, ValueError),
             self._folder.open(shard) as meta,
             _read(sidecar, meta) as file,
         ):
-            about = json.load(file)
+            about = json.loads(file.readall())
         if about.get("written") != _identity(status):
-            about = {"content_type": _content_type(key, head), "metadata": {}, "sha256": None}
+            # By pread, which leaves the reader's place at the beginning.
+            content_type = _content_type(key, os.pread(descriptor, 32, 0))
+            about = {"content_type": content_type, "metadata": {}, "sha256": None}
         return ObjectStat(
             size_bytes=status.st_size,
             content_type=about["content_type"],
@@ -203,7 +224,7 @@ class FilesystemStorage(Storage):
         url = self._base_url(key) if self._base_url else None
         return url or self._folder.root.joinpath(*map(os.fsdecode, _names(key))).as_uri()
 
-    def _file(self, key: str) -> BinaryIO:
+    def _file(self, key: str) -> io.FileIO:
         """The open file of a key.
 
         :raises NotFound: nothing is there, or a folder, a link or a device.
@@ -277,11 +298,11 @@ def _identity(status: os.stat_result) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _read(name: bytes, folder: int) -> BinaryIO:
+def _read(name: bytes, folder: int) -> io.FileIO:
     # Not blocking, because opening a pipe would wait for its writer.
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     if stat_module.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
+        return io.FileIO(descriptor)
     os.close(descriptor)
     raise FileNotFoundError(errno.ENOENT, "no regular file")
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import uuid
 from collections.abc import Callable
-from typing import BinaryIO
 
 from ..errors import NotFound
 from ..keys import quote_key
 from ..types import ObjectStat
 from .base import Storage
+from .base import StoredFile
 
 
 class MemoryStorage(Storage):
@@ -38,17 +39,12 @@ class MemoryStorage(Storage):
         )
         self._objects[key] = (bytes(data), stat)
 
-    def _open(self, key: str) -> BinaryIO:
-        return io.BytesIO(self._find(key)[0])
+    def _open(self, key: str) -> StoredFile:
+        data, stat = self._find(key)
+        return StoredFile(io.BytesIO(data), stat)
 
     def _stat(self, key: str) -> ObjectStat:
-        stat = self._find(key)[1]
-        return ObjectStat(
-            size_bytes=stat.size_bytes,
-            content_type=stat.content_type,
-            metadata=dict(stat.metadata),
-            sha256=stat.sha256,
-        )
+        return self._find(key)[1]
 
     def _delete(self, key: str) -> None:
         self._objects.pop(key, None)
@@ -59,6 +55,7 @@ class MemoryStorage(Storage):
 
     def _find(self, key: str) -> tuple[bytes, ObjectStat]:
         try:
-            return self._objects[key]
+            data, stat = self._objects[key]
         except KeyError:
             raise NotFound(f"There is no object {key!r} in memory.") from None
+        return data, dataclasses.replace(stat, metadata=dict(stat.metadata))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import ipaddress
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import BinaryIO
 from typing import NoReturn
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -21,12 +18,13 @@ from ..errors import InvalidConfig
 from ..errors import NotConfigured
 from ..errors import NotFound
 from ..errors import StorageError
-from ..keys import decode_metadata
+from ..forks import reset_after_fork
 from ..keys import encode_metadata
 from ..keys import quote_key
 from ..options import StorageProvider
 from ..types import ObjectStat
 from .base import Storage
+from .base import StoredFile
 from .providers import PROVIDERS
 from .s3_client import OWN_METADATA
 from .s3_client import ca_bundle
@@ -34,8 +32,11 @@ from .s3_client import make_client
 from .s3_errors import Failure
 from .s3_errors import Place
 from .s3_errors import translate
+from .s3_objects import Body
+from .s3_objects import stat_of
 
 if TYPE_CHECKING:
+    import tenacity
     from mypy_boto3_s3 import S3Client
 
 logger = logging.getLogger(__name__)
@@ -46,16 +47,15 @@ ATTEMPTS = 3
 """Tries of one request: a dropped connection, a 5xx or a 429 is tried again."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_OWN_LINE = re.compile(r"([0-9a-f]{64});(.*)", re.DOTALL)
 
 
 class S3Storage(Storage):
     """Objects in one bucket of one S3-compatible provider.
 
-    Makes no client before the first request, then one for each process: a client that was used
-    before a fork hands one child the other's answers. Every value is taken from here; of the
-    environment only AWS_CA_BUNDLE and the usual proxy variables count. The secret key is in no log;
-    the access key is in what botocore logs at DEBUG, as part of each request.
+    Makes no client before :meth:`check_ready` or the first request, and another one after a fork: a
+    client that was used before hands one child the other's answers. Every value is taken from here;
+    of the environment only AWS_CA_BUNDLE and the usual proxy variables count. Neither key is in any
+    log, not even in what botocore logs of each request at DEBUG.
 
     :param provider: whose S3 API it is; a row of :data:`~flask_media.storage.providers.PROVIDERS`.
     :param bucket: name of the bucket; may be missing until :meth:`check_ready`.
@@ -99,14 +99,19 @@ class S3Storage(Storage):
         self._cdn_url = cdn_url.rstrip("/") if cdn_url else None
         self._acl = row.acl if acl is None else acl if row.has_acls and acl != "none" else None
         self._endpoint = self._find_endpoint(endpoint_url)
-        self._clients: dict[int, S3Client] = {}
-        self._locks: dict[int, threading.Lock] = {}
+        self._endpoint_is_given = endpoint_url is not None
+        self._after_fork()
+        reset_after_fork(self)
         if not row.serves_public and not cdn_url and acl != "private":
             logger.warning(
                 "%s serves no object without a signature: set SPACES_CDN_URL to the bucket's "
                 "public domain, or SPACES_ACL to 'private' where no public URL is wanted.",
                 row.name,
             )
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # a fork may copy a held one
+        self._made: S3Client | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.location}>"
@@ -129,9 +134,11 @@ class S3Storage(Storage):
 
         :raises NotConfigured: names each of SPACES_BUCKET, SPACES_KEY, SPACES_SECRET, SPACES_REGION
             and SPACES_ENDPOINT_URL that is missing; or AWS_CA_BUNDLE names no file.
+        :raises InvalidConfig: boto3 can make no client for SPACES_REGION or SPACES_ENDPOINT_URL.
         """
         self._ready()
         ca_bundle()
+        self._client()
 
     def _ready(self) -> tuple[str, Secret, Secret]:
         """Endpoint, access key and secret key, or what is missing of them."""
@@ -147,9 +154,10 @@ class S3Storage(Storage):
         }
         missing = [name for name, value in wanted.items() if not value]
         raise NotConfigured(
-            f"Storing pictures at {self._provider.name} needs {' and '.join(missing)}. "
-            f"Set it in the app's config, or as FLASK_{missing[0]} in the environment where the "
-            "app calls config.from_prefixed_env()."
+            f"Storing pictures at {self._provider.name} needs {_listed(missing)}. Set "
+            f"{'it' if len(missing) == 1 else 'them'} in the app's config, or as "
+            f"{_listed([f'FLASK_{name}' for name in missing])} in the environment where the app "
+            "calls config.from_prefixed_env()."
         )
 
     def _put(
@@ -165,25 +173,43 @@ class S3Storage(Storage):
         if self._acl:
             arguments["ACL"] = self._acl
         # Unconditional, so that a retry after a lost answer writes the same object once more.
-        self._request("put", key, lambda client: client.put_object(**arguments))
+        outcome = self._try("put", key, lambda client: client.put_object(**arguments))
+        if not isinstance(outcome, Failure):
+            return
+        if outcome.error.retryable:
+            # The object may be written and the answer lost, on the way or by a gateway's 5xx.
+            found = self._try("stat", key, lambda client: self._head(client, key), attempts=1)
+            if isinstance(found, ObjectStat) and (
+                (found.size_bytes, found.sha256, found.metadata) == (len(data), sha256, metadata)
+            ):
+                logger.info("The answer to a PUT of %r was lost; it is stored.", key)
+                return
+        raise outcome.error
 
-    def _open(self, key: str) -> BinaryIO:
-        answer = self._request(
-            "open", key, lambda client: client.get_object(Bucket=self._bucket, Key=key)
-        )
-        return io.BufferedReader(_Body(answer["Body"], lambda fault: self._fault(fault, key)))
+    def _open(self, key: str) -> StoredFile:
+        def get(client: S3Client) -> tuple[Any, ObjectStat]:
+            answer = client.get_object(Bucket=self._bucket, Key=key)
+            return answer["Body"], stat_of(answer)
+
+        body, stat = self._request("open", key, get)
+        return StoredFile(Body(body, lambda fault: self._fault(fault, key)), stat)
 
     def _stat(self, key: str) -> ObjectStat:
-        answer = self._request(
-            "stat", key, lambda client: client.head_object(Bucket=self._bucket, Key=key)
-        )
-        sha256, metadata = _read_metadata(answer["Metadata"])
-        return ObjectStat(
-            size_bytes=answer["ContentLength"],
-            content_type=answer.get("ContentType", "application/octet-stream"),
-            metadata=metadata,
-            sha256=sha256,
-        )
+        outcome = self._try("stat", key, lambda client: self._head(client, key))
+        if not isinstance(outcome, Failure):
+            return outcome
+        if isinstance(outcome.error, NotFound):
+            # A HEAD's 404 has no body to say what is missing.
+            bucket = self._try(
+                "find the bucket of", key, lambda client: client.head_bucket(Bucket=self._bucket)
+            )
+            # A key may have no right to ask, and then the object is what is missing.
+            if isinstance(bucket, Failure) and (bucket.status == 404 or bucket.error.retryable):
+                raise bucket.error
+        raise outcome.error
+
+    def _head(self, client: S3Client, key: str) -> ObjectStat:
+        return stat_of(client.head_object(Bucket=self._bucket, Key=key))
 
     def _delete(self, key: str) -> None:
         try:
@@ -222,24 +248,41 @@ class S3Storage(Storage):
         return template.format(region=region)
 
     def _client(self) -> S3Client:
-        """This process's client. The lock is this process's too: a fork may copy a held one."""
-        process = os.getpid()
-        client = self._clients.get(process)
+        """This process's client.
+
+        :raises NotConfigured: a config key is missing, or wrong (``InvalidConfig``).
+        """
+        client = self._made
         if client is None:
-            with self._locks.setdefault(process, threading.Lock()):
-                client = self._clients.get(process)
+            with self._lock:
+                client = self._made
                 if client is None:
-                    client = self._clients[process] = self._make_client()
+                    client = self._made = self._make_client()
         return client
 
     def _make_client(self) -> S3Client:
         endpoint, key, secret = self._ready()
-        return make_client(
-            endpoint_url=endpoint,
-            region=self._region or self._provider.region or "us-east-1",
-            key=key.reveal(),
-            secret=secret.reveal(),
-            addressing_style="virtual" if self._uses_virtual_host() else "path",
+        ca_bundle()
+        region = self._region or self._provider.region or "us-east-1"
+        try:
+            return make_client(
+                endpoint_url=endpoint,
+                region=region,
+                key=key.reveal(),
+                secret=secret.reveal(),
+                addressing_style="virtual" if self._uses_virtual_host() else "path",
+            )
+        except Exception as error:  # noqa: BLE001 - whatever botocore makes of a value
+            fault = type(error).__name__
+        # Not within the handler: its traceback holds frames with the credentials.
+        wrong = (
+            f"SPACES_ENDPOINT_URL is {endpoint!r}, or SPACES_REGION {region!r},"
+            if self._endpoint_is_given
+            else f"SPACES_REGION is {region!r},"
+        )
+        raise InvalidConfig(
+            f"{wrong} for which boto3 makes no client ({fault}). Write the region as 'fra1', and "
+            "a host's name without '_'."
         )
 
     def _request(self, action: str, key: str, ask: Callable[[S3Client], Answer]) -> Answer:
@@ -248,17 +291,34 @@ class S3Storage(Storage):
         :raises StorageError: without a trace of botocore's exception, which holds the request
             and its credentials.
         """
-        import stamina
+        outcome = self._try(action, key, ask)
+        if isinstance(outcome, Failure):
+            raise outcome.error
+        return outcome
+
+    def _try(
+        self,
+        action: str,
+        key: str,
+        ask: Callable[[S3Client], Answer],
+        *,
+        attempts: int = ATTEMPTS,
+    ) -> Answer | Failure:
+        """The answer, or why there was none in the last of the attempts."""
+        import tenacity
 
         client = self._client()
-        retrying = stamina.RetryingCaller(
-            attempts=ATTEMPTS, timeout=None, wait_max=2.0, wait_jitter=0.3
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_can_pass),
+            wait=_wait,
+            stop=tenacity.stop_after_attempt(attempts),
+            reraise=True,
         )
         try:
-            return retrying(_wait, self._ask, action, key, lambda: ask(client))
+            answer: Answer = retrying(self._ask, action, key, lambda: ask(client))
         except Failure as failure:
-            error = failure.error
-        raise error
+            return failure
+        return answer
 
     def _ask(self, action: str, key: str, ask: Callable[[], Answer]) -> Answer:
         try:
@@ -278,50 +338,23 @@ class S3Storage(Storage):
         )
 
 
-class _Body(io.RawIOBase):
-    """The body of an answer as a file whose errors are ours."""
-
-    def __init__(self, body: Any, translate_fault: Callable[[Exception], StorageError]) -> None:
-        self._body = body
-        self._translate = translate_fault
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self._body.read(len(buffer))
-        except Exception as fault:  # noqa: BLE001 - whatever a connection can do
-            error = self._translate(fault)
-        else:
-            buffer[: len(data)] = data
-            return len(data)
-        raise error
-
-    def close(self) -> None:
-        if not self.closed:
-            self._body.close()
-        super().close()
+def _can_pass(error: BaseException) -> bool:
+    return isinstance(error, Failure) and error.error.retryable
 
 
-def _wait(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds."""
-    if not isinstance(error, Failure) or not error.error.retryable:
-        return False
-    return True if error.retry_after is None else error.retry_after
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds to the next attempt: what the store says, else ever longer."""
+    import tenacity
+
+    failure = state.outcome.exception() if state.outcome else None
+    if isinstance(failure, Failure) and failure.retry_after is not None:
+        return failure.retry_after
+    growing = tenacity.wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.3)
+    return growing(state)
 
 
-def _read_metadata(headers: dict[str, str]) -> tuple[str | None, dict[str, str]]:
-    """SHA-256 and metadata of an object of ours; None and the headers of anybody else's."""
-    # Go's servers give header names back in another case.
-    own = next((line for name, line in headers.items() if name.lower() == OWN_METADATA), "")
-    match = _OWN_LINE.fullmatch(own)
-    if match:
-        try:
-            return match[1], decode_metadata(match[2])
-        except ValueError:
-            pass
-    return None, dict(headers)
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
 
 
 def _is_address(host: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import NotFound
 from ..errors import StorageError
+from .s3_logs import mask
 
 _ADVICE = {
     "InvalidAccessKeyId": "SPACES_KEY is not a key of this store",
@@ -32,23 +33,35 @@ class Place:
 
     bucket: str
     endpoint: str
-    key_id: str
+    key_id: str = dataclasses.field(repr=False)
 
 
 class Failure(Exception):
-    """One failed try: the error to raise in the end, and the seconds the server asks to wait."""
+    """One failed try.
 
-    def __init__(self, error: StorageError, retry_after: float | None = None) -> None:
+    :param error: what to raise in the end.
+    :param retry_after: seconds that the server asks to wait.
+    :param status: the answer's HTTP status, 0 where none came.
+    """
+
+    def __init__(
+        self,
+        error: StorageError,
+        *,
+        retry_after: float | None = None,
+        status: int = 0,
+    ) -> None:
         super().__init__(error.message)
         self.error = error
         self.retry_after = retry_after
+        self.status = status
 
 
 def translate(fault: Exception, *, action: str, key: str, place: Place) -> Failure:
     """The failure that an exception of botocore means. Carries nothing of the exception itself.
 
     :param fault: what the client raised.
-    :param action: ``put``, ``open``, ``stat`` or ``delete``.
+    :param action: ``put``, ``open``, ``stat``, ``delete`` or what else was to be done.
     :param key: the object key.
     """
     from botocore.exceptions import ClientError
@@ -64,24 +77,26 @@ def _refused(response: Any, action: str, key: str, place: Place) -> Failure:
     status = meta.get("HTTPStatusCode") or 0
     code = about.get("Code") or str(status)
     # Error.Message is None on Ceph, and a server may quote the key id in it.
-    said = str(about.get("Message") or "").replace(place.key_id, "***")[:200]
+    said = mask(str(about.get("Message") or ""), place.key_id)[:200]
     if code == "NoSuchKey" or (status == 404 and action in ("open", "stat") and code == "404"):
         return Failure(
             NotFound(
                 f"There is no object {key!r} in the bucket {place.bucket!r} (SPACES_BUCKET) at "
                 f"{place.endpoint}."
-            )
+            ),
+            status=status,
         )
     error = StorageError(
         f"{place.endpoint} answered {status} {code} to {action} {key!r} in the bucket "
         f"{place.bucket!r}{': ' + said if said else ''}. {_advice(status, code)}.",
         retryable=_is_transient(status, code),
     )
-    return Failure(error, _seconds(meta.get("HTTPHeaders", {}).get("retry-after")))
+    wait = _seconds(meta.get("HTTPHeaders", {}).get("retry-after"))
+    return Failure(error, retry_after=wait, status=status)
 
 
 def _is_transient(status: int, code: str) -> bool:
-    return code in _TRANSIENT or status == 429 or (status >= 500 and status != 501)
+    return code in _TRANSIENT or status == 429 or status >= 500
 
 
 def _advice(status: int, code: str) -> str:

@@ -232,6 +232,16 @@ class StorageContract:
         with storage.open(f"{folder}/a") as file:
             assert io.BytesIO(file.read()).getvalue() == b"0123456789"
 
+    def test_open_describes_itself(self, storage: Storage, folder: str) -> None:
+        """An open file's stat is that of its own bytes, as stat would give it."""
+        _put(storage, f"{folder}/a", b"0123456789", {"goal": "7"}, content_type="image/webp")
+        with storage.open(f"{folder}/a") as file:
+            assert file.stat == storage.stat(f"{folder}/a")
+            assert file.stat.size_bytes == len(file.read())
+        _put(storage, f"{folder}/empty", b"")
+        with storage.open(f"{folder}/empty") as file:
+            assert (file.read(), file.stat.size_bytes) == (b"", 0)
+
     def test_threads_with_their_own_keys(self, storage: Storage, folder: str) -> None:
         """Many threads put, read and delete objects of their own, each its own bytes."""
 
@@ -256,7 +266,11 @@ class StorageContract:
                 if number % 2:
                     _put(storage, f"{folder}/a", versions[number], {"number": str(number)})
                 else:
-                    assert _read(storage, f"{folder}/a") in versions.values()
+                    with storage.open(f"{folder}/a") as file:
+                        data, stat = file.read(), file.stat
+                    assert data in versions.values()
+                    assert stat.size_bytes == len(data)
+                    assert stat.sha256 == hashlib.sha256(data).hexdigest()
 
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(work, range(THREADS)))

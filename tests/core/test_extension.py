@@ -182,7 +182,7 @@ HEAVY = (
     "httpx2",
     "pydantic",
     "sqlalchemy",
-    "stamina",
+    "tenacity",
 )
 
 

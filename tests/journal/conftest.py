@@ -69,9 +69,7 @@ def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def make_media(
-    emulator: GeminiEmulator, journal_url: str, tmp_path: Path
-) -> Iterator[MakeMedia]:
+def make_media(emulator: GeminiEmulator, journal_url: str, tmp_path: Path) -> Iterator[MakeMedia]:
     """Makes services with one journal and one folder, as processes of an app have them."""
     made: list[MediaService] = []
     numbers = itertools.count()
@@ -156,5 +154,3 @@ def blocked_storage(tmp_path: Path) -> Callable[[], contextlib.AbstractContextMa
             obstacle.unlink(missing_ok=True)
 
     return block
-
-

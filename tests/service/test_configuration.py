@@ -165,9 +165,11 @@ def test_fork_while_another_thread_holds_the_lock(app: Flask) -> None:
         if child == 0:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(20)
-            thread = threading.Thread(target=lambda: app.extensions["media"].url("a.png"))
-            thread.start()
-            thread.join()
-            os._exit(0)
+            try:
+                thread = threading.Thread(target=lambda: app.extensions["media"].url("a.png"))
+                thread.start()
+                thread.join()
+            finally:
+                os._exit(0)  # whatever happens, this copy of the test run ends here
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
@@ -23,10 +24,12 @@ from flask_media.errors import NotConfigured
 from flask_media.errors import NotFound
 from flask_media.errors import StorageError
 from flask_media.storage import filesystem
+from flask_media.storage.base import StoredFile
 from flask_media.storage.filesystem import FilesystemStorage
 from flask_media.storage.folder import replace
 from flask_media.storage.folder import temporary
 from flask_media.storage.memory import MemoryStorage
+from flask_media.types import ObjectStat
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 
@@ -70,12 +73,14 @@ def visible(folder: Path) -> list[str]:
 
 
 def test_nothing_is_made_before_the_first_put(storage: FilesystemStorage, folder: Path) -> None:
-    """The folder is made by the first put; asking before that finds nothing."""
-    storage.check_ready()
+    """The folder is made when something is to be put; asking before that finds nothing."""
     with pytest.raises(NotFound):
         storage.stat("a")
     storage.delete("a")
+    storage.check_key("a")
     assert not folder.exists()
+    storage.check_ready()
+    assert visible(folder) == []
     put(storage, "goals/7/a.png")
     assert visible(folder) == ["goals", "goals/7", "goals/7/a.png"]
 
@@ -385,15 +390,60 @@ def test_no_fault_of_reading_is_hidden(
         assert not isinstance(caught.value, NotFound)
 
 
-@pytest.mark.parametrize("what", ["file", "unwritable"])
-def test_check_ready(folder: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that can't be made or written is said before anything is paid."""
-    if what == "file":
-        folder.write_bytes(b"")
+@pytest.mark.parametrize("what", ["file", "below a file", "link to nothing", "loop"])
+def test_folder_that_is_none(folder: Path, what: str) -> None:
+    """A MEDIA_FOLDER that is no folder is at fault, and not the key, whatever is asked first."""
+    if what == "link to nothing":
+        folder.symlink_to(folder.parent / "nothing")
+    elif what == "loop":
+        folder.symlink_to(folder)
     else:
-        monkeypatch.setattr(os, "access", lambda *args: False)  # root may write anywhere
-    with pytest.raises(NotConfigured, match="MEDIA_FOLDER"):
-        FilesystemStorage(folder / "below").check_ready()
+        folder.write_bytes(b"")
+    storage = FilesystemStorage(folder / "below" if what == "below a file" else folder)
+    with pytest.raises(NotConfigured, match=f"MEDIA_FOLDER is '{folder}"):
+        storage.check_ready()
+    if what != "link to nothing":
+        with pytest.raises(NotConfigured, match=f"MEDIA_FOLDER is '{folder}"):
+            storage.check_key("goals/7/a.png")
+
+
+def test_folder_that_can_not_be_made() -> None:
+    """A folder that even root can't make is said before anything is paid."""
+    with pytest.raises(NotConfigured, match=r"MEDIA_FOLDER is '/proc/media/x'.*can't be made"):
+        FilesystemStorage(Path("/proc/media/x")).check_ready()
+
+
+def test_folder_that_can_not_be_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is there and can't be written is said before anything is paid."""
+    folder.mkdir()
+    monkeypatch.setattr(os, "access", lambda *args: False)  # root may write anywhere
+    with pytest.raises(NotConfigured, match=r"MEDIA_FOLDER.*can't write"):
+        FilesystemStorage(folder).check_ready()
+
+
+def test_open_describes_what_it_opened(
+    storage: FilesystemStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is opened while a writer is between its two renames has its own description."""
+    put(storage, "a.png", b"old", version="1")
+    look = storage._look
+    states: list[ObjectStat] = []
+
+    def between(key: str) -> StoredFile:
+        found = look(key)
+        if not states:
+            # As if the sidecar were of the next object already.
+            found.stat = dataclasses.replace(found.stat, sha256=None, metadata={})
+            put(storage, "a.png", b"the new one", version="2")
+        states.append(found.stat)
+        return found
+
+    monkeypatch.setattr(storage, "_look", between)
+    with storage.open("a.png") as file:
+        put(storage, "a.png", b"the newest", version="3")
+        assert file.read() == b"the new one"
+        assert (file.stat.size_bytes, file.stat.metadata) == (11, {"version": "2"})
+    assert len(states) == 2
 
 
 def test_any_locale(folder: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import pickle
+import socket
+import traceback
 from typing import Any
 
 import pytest
@@ -131,8 +133,16 @@ def test_own_cdn() -> None:
         ("cloudflare_r2", {"region": "auto"}, "needs SPACES_ENDPOINT_URL"),
         ("aws_s3", {"region": "r", "key": None}, "needs SPACES_KEY"),
         ("aws_s3", {"region": "r", "secret": None}, "needs SPACES_SECRET"),
-        ("aws_s3", {"region": "r", "bucket": None}, "needs SPACES_BUCKET"),
-        ("aws_s3", {"key": None, "secret": None}, "SPACES_KEY and SPACES_SECRET and SPACES_REGION"),
+        (
+            "aws_s3",
+            {"region": "r", "bucket": None},
+            "SPACES_BUCKET. Set it .* FLASK_SPACES_BUCKET in",
+        ),
+        (
+            "aws_s3",
+            {"key": None, "secret": None},
+            "SPACES_KEY, SPACES_SECRET and SPACES_REGION. Set them .* FLASK_SPACES_SECRET and",
+        ),
     ],
 )
 def test_what_is_missing(provider: str, values: dict[str, Any], missing: str) -> None:
@@ -142,6 +152,42 @@ def test_what_is_missing(provider: str, values: dict[str, Any], missing: str) ->
         with pytest.raises(NotConfigured, match=missing) as caught:
             ask()
         assert pickle.loads(pickle.dumps(caught.value)).message == caught.value.message
+
+
+KEY_ID, SECRET = "access-key-id-7", "secret-key-0123456789"
+
+
+@pytest.mark.parametrize(
+    ("provider", "values", "named"),
+    [
+        ("digitalocean_spaces", {"region": "fra_1"}, "SPACES_REGION is 'fra_1'"),
+        ("digitalocean_spaces", {"region": "-fra"}, "SPACES_REGION is '-fra'"),
+        ("digitalocean_spaces", {"region": "fra1."}, "SPACES_REGION is 'fra1.'"),
+        ("minio", {"endpoint_url": "http://my_minio:9000"}, "SPACES_ENDPOINT_URL is 'http://my_m"),
+        ("minio", {"endpoint_url": "http://a..b:9000"}, "SPACES_ENDPOINT_URL is 'http://a..b"),
+        ("minio", {"endpoint_url": "http://m", "region": "a_b"}, "SPACES_REGION 'a_b'"),
+    ],
+)
+def test_what_boto3_refuses(provider: str, values: dict[str, Any], named: str) -> None:
+    """A wrong region or endpoint is found before paying, by its key, and shows no credential."""
+    place = storage(StorageProvider(provider), **values, key=Secret(KEY_ID), secret=Secret(SECRET))
+    for ask in (place.check_ready, lambda: place.stat("a"), lambda: place.delete("a")):
+        with pytest.raises(InvalidConfig, match=named) as caught:
+            ask()
+        assert caught.value.__cause__ is caught.value.__context__ is None
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        frames = "".join(shown.format())
+        assert "_make_client" in frames
+        assert KEY_ID not in frames.replace(f"KEY_ID = {KEY_ID!r}", "")
+        assert SECRET not in frames
+
+
+def test_check_ready_makes_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is made before anything is paid, without a connection, and then used."""
+    monkeypatch.setattr(socket.socket, "connect", None)
+    place = storage(StorageProvider.DIGITALOCEAN_SPACES, region="fra1")
+    place.check_ready()
+    assert place._made is place._client() is not None
 
 
 def test_url_without_an_endpoint() -> None:
