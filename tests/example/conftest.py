@@ -29,6 +29,7 @@ def broken_folder(folder: Path) -> Iterator[None]:
     """Let storing fail, after all that is checked before a call is checked."""
 
     def break_it(sender: object, **values: object) -> None:
+        folder.rmdir()
         folder.write_text("no folder")
 
     with signals.upload_started.connected_to(break_it):

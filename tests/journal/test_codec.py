@@ -126,6 +126,7 @@ def _job(config: ImageGenerationConfig, object_key: str | None) -> GenerationJob
     return GenerationJob(
         id="7f",
         object_key=object_key,
+        url="/files/a.png",
         format=config.format,
         metadata={"goal_name": "Être libre", "n": "7"},
         request=GenerationRequest(

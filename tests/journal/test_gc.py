@@ -115,6 +115,7 @@ def _not_stored(service: MediaService, emulator: GeminiEmulator) -> str:
     folder = service._folder
 
     def break_it(sender: object, **values: object) -> None:
+        folder.rmdir()
         folder.write_text("no folder")
 
     with signals.upload_started.connected_to(break_it):

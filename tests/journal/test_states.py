@@ -177,6 +177,7 @@ def _storage_down(stage: Stage) -> None:
     folder, service = stage.home / "media", stage.make()
 
     def break_it(sender: object, **values: object) -> None:
+        folder.rmdir()
         folder.write_text("no folder")
 
     with signals.upload_started.connected_to(break_it):

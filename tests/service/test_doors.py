@@ -93,6 +93,7 @@ def test_a_job_for_another_storage_is_left_to_it(
     )
 
     def break_it(sender: object, **values: object) -> None:
+        folders["one"].rmdir()
         folders["one"].write_text("no folder")
 
     with signals.upload_started.connected_to(break_it), pytest.raises(UploadFailed):
