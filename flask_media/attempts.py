@@ -62,7 +62,7 @@ def ask(
     def log(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         logger.info(
-            "Job %s: call %d of at most %d was refused (%s); the next one, to %s, in %.2f s",
+            "Job %s: call %d of at most %d was refused (%s); asking %s in %.2f s",
             *(job_id, state.attempt_number, max_calls, type(error).__name__, rest[0]),
             state.upcoming_sleep,
         )

@@ -167,11 +167,11 @@ def test_the_log_tells_the_story(caplog: pytest.LogCaptureFixture) -> None:
     assert [(r.levelno, r.getMessage()) for r in ours] == [
         (
             logging.INFO,
-            "Job 7f: call 1 of at most 4 was refused (RateLimited); the next one, to one, in 0.00 s",
+            "Job 7f: call 1 of at most 4 was refused (RateLimited); asking one in 0.00 s",
         ),
         (
             logging.INFO,
-            "Job 7f: call 2 of at most 4 was refused (ProviderUnavailable); the next one, to one, in 0.00 s",
+            "Job 7f: call 2 of at most 4 was refused (ProviderUnavailable); asking one in 0.00 s",
         ),
     ]
 
