@@ -62,7 +62,7 @@ def test_what_is_cut_off_is_unknown(
 ) -> None:
     """One call, an error that names the job, and a row that says it may have been paid."""
     emulator.script(mode)
-    media = make_media(GEMINI_TIMEOUT=0.5)
+    media = make_media(GEMINI_TIMEOUT=0.5 if mode.startswith(("hang", "drip")) else 30)
     with pytest.raises(expected) as caught:
         ask(media)
     assert type(caught.value) is expected
@@ -74,7 +74,7 @@ def test_what_is_cut_off_is_unknown(
     assert isinstance(spend, Spend)
     assert (spend.possible_usd, spend.cost_usd) == (PRICE, Decimal(0))
     assert emulator.calls == 1
-    assert ask(media).job_id == caught.value.job_id
+    assert ask(make_media()).job_id == caught.value.job_id
     assert emulator.calls == 2
 
 
