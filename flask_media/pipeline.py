@@ -231,10 +231,13 @@ class Pipeline:
         if not asking.reuse:
             return result
         # A key stands for its result, whatever became of the object.
-        if held.is_named or self._storage.holds(result.object_key, result.sha256):
-            return dataclasses.replace(result, cost_usd=Decimal(0))
-        self._journal.forget(record.id)  # overwritten or deleted since
-        return self._begin(asking, job)
+        if not held.is_named:
+            if not self._storage.holds(result.object_key, result.sha256):
+                self._journal.forget(record.id)  # overwritten or deleted since
+                return self._begin(asking, job)
+            if isinstance(held, Finished) and not self._journal.stand_for(asking, record.id):
+                return self._begin(asking, job)
+        return dataclasses.replace(result, cost_usd=Decimal(0))
 
     def _taken_over(self, claim: Claim, metadata: dict[str, str] | None = None) -> GenerationJob:
         """The job of a claim that another asking began."""
@@ -252,7 +255,7 @@ class Pipeline:
         """What became of a job that is finished, or that was let go with an error."""
         if record.state in (State.DONE, State.UPLOADED) and record.result is not None:
             return dataclasses.replace(MediaResult.from_dict(record.result), cached=True)
-        if record.error is None:
+        if record.state is State.DONE or record.error is None:
             raise NotFound(f"The picture of job {record.id} was handed out; nothing is stored.")
         error = load_error(record.error)
         error.job_id = record.id

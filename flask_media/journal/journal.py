@@ -86,6 +86,21 @@ class Journal(JournalSteps):
                 continue  # another process made the job in this moment: look again
             return self._kept(held)
 
+    def stand_for(self, asking: Asking, job_id: str) -> bool:
+        """Let the asking's key or task stand for a stored picture that it reuses.
+
+        :returns: False if it stands for something by now.
+        :raises JournalError: it can't be recorded.
+        """
+        if asking.key is None and asking.task is None:
+            return True
+        try:
+            with self._db.write() as connection:
+                self._name(connection, asking, job_id)
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
     def claim(self, job_id: str) -> Claim | Finished | Busy:
         """Take a job by its id.
 
@@ -113,7 +128,8 @@ class Journal(JournalSteps):
         if row is None:
             row = self._find(connection, asking)
         if row is not None:
-            if not is_named:
+            # A picture to reuse is looked at first, whether it is still there: see stand_for.
+            if not is_named and not (asking.reuse and row.state == State.DONE.value):
                 self._name(connection, asking, row.id)
             return self._take(connection, row, is_named=is_named)
         now, day = time.time(), spend.today()
@@ -163,7 +179,8 @@ class Journal(JournalSteps):
         """The row of a job that will do for this asking, None to make a new one."""
         if asking.reuse:
             values = {"reuse_hash": asking.reuse_hash, "flight": asking.flight}
-            for query in (self._by_picture.limit(1), self._by_flight.with_for_update()):
+            stored, flight = self._by_picture.limit(1), self._by_flight.with_for_update()
+            for query in (stored, flight, stored):  # a flight may land between the first two
                 if (row := connection.execute(query, values).first()) is not None:
                     return row
         if asking.joinable:

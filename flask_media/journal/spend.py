@@ -115,8 +115,8 @@ def reserve(
         if connection.scalar(total) is None:  # the first of the day, or since the budget was set
             values = {"day": day, "spender": name, "nano": _spent(connection, day, name)}
             connection.execute(_OPEN, values)
-            if connection.execute(count).rowcount:
-                continue
+        if connection.execute(count).rowcount:  # another process may have opened it since
+            continue
         spent = to_usd(connection.scalar(total)) or Decimal(0)
         raise _exceeded(name, limit, spent, to_usd(nano) or Decimal(0), day)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 from flask import Flask
 
 from flask_media import FlaskMedia
+from flask_media import signals
 from flask_media.emulator import MODES
 from flask_media.emulator import Ask
 from flask_media.emulator import GeminiEmulator
@@ -140,17 +142,22 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def blocked_storage(tmp_path: Path) -> Callable[[], contextlib.AbstractContextManager[Path]]:
-    """A context in which nothing can be stored under ``goals/``: a file is in the way."""
+def blocked_storage(tmp_path: Path) -> Callable[[], contextlib.AbstractContextManager[None]]:
+    """A context in which the storage goes down once a picture is paid for: its folder is away."""
+    folder, away, lock = tmp_path / "media", tmp_path / "away", threading.Lock()
+
+    def break_it(sender: object, **_: object) -> None:
+        with lock:
+            if folder.is_dir():
+                folder.rename(away)
+            folder.touch()
 
     @contextlib.contextmanager
-    def block() -> Iterator[Path]:
-        obstacle = tmp_path / "media" / "goals"
-        obstacle.parent.mkdir(parents=True, exist_ok=True)
-        obstacle.write_bytes(b"")
-        try:
-            yield obstacle
-        finally:
-            obstacle.unlink(missing_ok=True)
+    def block() -> Iterator[None]:
+        with signals.upload_started.connected_to(break_it):
+            yield
+        folder.unlink()
+        if away.exists():
+            away.rename(folder)
 
     return block
