@@ -25,6 +25,7 @@ class BinaryFile(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """At most ``size`` bytes, none at the end."""
+        ...
 
 
 PictureSource: TypeAlias = bytes | bytearray | memoryview | IO[bytes] | BinaryFile
