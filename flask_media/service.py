@@ -15,14 +15,13 @@ from typing import BinaryIO
 from typing import overload
 
 from .config import MediaConfig
-from .config import Secret
 from .config import conceal
 from .errors import InvalidConfig
 from .errors import InvalidRequest
 from .errors import MediaError
-from .errors import NotFound
 from .forks import reset_after_fork
 from .generators import make_generator
+from .journal import make_journal
 from .options import ImageGenerationConfig
 from .options import StorageProvider
 from .storage import make_storage
@@ -262,11 +261,7 @@ class MediaService:
 
         :raises StorageError: the storage refused or failed.
         """
-        try:
-            self.storage.stat(object_key)
-        except NotFound:
-            return False
-        return True
+        return self.storage.exists(object_key)
 
     def stat(self, object_key: str) -> ObjectStat:
         """Size in bytes, content type and metadata of the object.
@@ -366,26 +361,8 @@ class MediaService:
         """The journal of MEDIA_JOURNAL_URL, made at first use."""
         with self._lock:
             if self._journal is None:
-                from .journal.journal import Journal
-                from .journal.spend import Budgets
-
-                config = self._config
-                self._journal = Journal(
-                    self._journal_url().reveal(),
-                    lease=config.lease,
-                    budgets=Budgets(
-                        app=config.budget_per_day, spender=config.budget_per_user_per_day
-                    ),
-                )
+                self._journal = make_journal(self._config, home=self._home)
             return self._journal
-
-    def _journal_url(self) -> Secret:
-        url = self._config.journal_url or Secret("sqlite:///media.sqlite3")
-        scheme, slashes, path = url.reveal().partition(":///")
-        if scheme != "sqlite":
-            return url
-        # Absolute, since connections are opened later too, wherever the process then stands.
-        return Secret(f"{scheme}{slashes}{self._home.absolute() / path}")
 
     @property
     def _pipeline(self) -> Pipeline:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
+from sqlalchemy import exc  # noqa: TID253
 
 from ..errors import IdempotencyConflict
 from ..errors import NotFound
@@ -82,7 +83,7 @@ class Journal(JournalSteps):
             try:
                 with self._db.write() as connection:
                     held = self._begin(connection, asking, model, to_nano(estimate) or 0)
-            except sa.exc.IntegrityError:
+            except exc.IntegrityError:
                 continue  # another process made the job in this moment: look again
             return self._kept(held)
 
@@ -97,7 +98,7 @@ class Journal(JournalSteps):
         try:
             with self._db.write() as connection:
                 self._name(connection, asking, job_id)
-        except sa.exc.IntegrityError:
+        except exc.IntegrityError:
             return False
         return True
 

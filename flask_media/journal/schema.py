@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
 from sqlalchemy import event  # noqa: TID253
+from sqlalchemy import exc  # noqa: TID253
 
 from ..errors import JournalError
 from .states import UNFINISHED
@@ -158,9 +159,9 @@ class Database:
                 connection.begin(),
             ):
                 yield connection
-        except sa.exc.IntegrityError:
+        except exc.IntegrityError:
             raise  # somebody else was first, which is the caller's to see to
-        except sa.exc.SQLAlchemyError as error:
+        except exc.SQLAlchemyError as error:
             failure = _in_words(error)
         else:
             return
@@ -190,7 +191,7 @@ class Database:
         try:
             with engine.connect() as connection:
                 yield connection.execution_options(media_read=True)
-        except sa.exc.SQLAlchemyError as error:
+        except exc.SQLAlchemyError as error:
             failure = _in_words(error)
         else:
             return
@@ -239,7 +240,7 @@ class Database:
                 )
             with engine.connect() as connection, connection.begin():
                 self._migrate(connection)
-        except (sa.exc.SQLAlchemyError, OSError, ImportError) as error:
+        except (exc.SQLAlchemyError, OSError, ImportError) as error:
             failure = _in_words(error)
         else:
             return engine
@@ -252,7 +253,7 @@ class Database:
         schema_version.create(connection, checkfirst=True)
         found = connection.scalar(sa.select(sa.func.max(schema_version.c.version)))
         if found is not None and found > SCHEMA_VERSION:
-            raise sa.exc.InvalidRequestError(
+            raise exc.InvalidRequestError(
                 f"its tables have version {found}, made by a newer Flask-Media than this one"
             )
         if found is None:

@@ -101,6 +101,18 @@ class Storage(abc.ABC):
         return self._stat(check_object_key(key))
 
     @final
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under the key.
+
+        :raises StorageError: the storage refused or failed.
+        """
+        try:
+            self.stat(key)
+        except NotFound:
+            return False
+        return True
+
+    @final
     def holds(self, key: str, sha256: str) -> bool:
         """Whether the object is there with just those bytes, as far as the storage knows.
 

@@ -13,15 +13,29 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import UTC
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from flask_media.journal.journal import Journal
+from flask_media.journal.records import Asking
+from flask_media.journal.records import Claim
+from flask_media.journal.spend import Budgets
+from flask_media.types import MediaResult
+from flask_media.values import GenerationAnswer
+
 from .contestants import CONTESTANTS
+from .contestants import MODEL
 from .contestants import Servers
 from .contestants import environment
+from .model import photograph
 from .servers import running_servers
 
 IMPORT = """
@@ -68,6 +82,64 @@ def measure_load(servers: Servers, name: str, threads: int, pictures: int) -> di
     return {"rate": pictures / elapsed, "peak": _peak_mib() - base}
 
 
+def measure_journal(servers: Servers, pictures: int) -> float:
+    """Median wall milliseconds that the steps of a picture take in a SQLite journal, together."""
+    folder = tempfile.mkdtemp()
+    journal = Journal(f"sqlite:///{folder}/journal.sqlite3", lease=30, budgets=Budgets())
+    answer = GenerationAnswer(data=photograph(), model=MODEL, cost_usd=Decimal("0.0336"))
+    times = []
+    for number in range(pictures):
+        job_id = uuid.uuid4().hex
+        asking = Asking(
+            job_id=job_id,
+            scope="bench",
+            object_key=f"{number}.png",
+            fingerprint=job_id,
+            request_hash=job_id,
+            reuse_hash=job_id,
+            reuse=False,
+            flight=job_id,
+            joinable=True,
+            key=None,
+            task=None,
+            spender="",
+            spec="x" * 1500,
+            references=(),
+        )
+        result = _result(job_id)
+        started = time.perf_counter()
+        claim = journal.begin(asking, model=MODEL, estimate=Decimal("0.034"))
+        assert isinstance(claim, Claim)
+        journal.generated(claim, answer)
+        journal.uploaded(claim, result)
+        journal.done(claim)
+        journal.release(claim)
+        times.append((time.perf_counter() - started) * 1000)
+    return statistics.median(times)
+
+
+def _result(job_id: str) -> MediaResult:
+    return MediaResult(
+        url="https://example.com/a.png",
+        object_key="a.png",
+        prompt="p" * 900,
+        original_prompt="A house",
+        content_type="image/png",
+        width=1024,
+        height=1024,
+        size_bytes=1,
+        sha256=job_id * 2,
+        metadata={},
+        model=MODEL,
+        usage=None,
+        cost_usd=Decimal("0.0336"),
+        job_id=job_id,
+        cached=False,
+        attempts=1,
+        created_at=datetime.now(UTC),
+    )
+
+
 def _peak_mib() -> float:
     """Most memory this process had, in MiB; unlike ``getrusage`` not its parent's."""
     status = Path("/proc/self/status").read_text()
@@ -106,7 +178,11 @@ def main() -> int:
     if options.child:
         work, arguments = options.child[0], json.loads(options.child[1])
         servers = Servers(**arguments.pop("servers"))
-        measure: Any = {"cpu": measure_cpu, "load": measure_load}[work]
+        measure: Any = {
+            "cpu": measure_cpu,
+            "load": measure_load,
+            "journal": measure_journal,
+        }[work]
         print(json.dumps(measure(servers, **arguments)))
         return 0
     quick: bool = options.quick
@@ -131,6 +207,12 @@ def main() -> int:
                 }
             ),
         )
+        wall = _child(
+            "--child",
+            "journal",
+            json.dumps({"servers": asdict(servers), "pictures": 20 if quick else 200}),
+        )
+    checks.append(("the journal's own wall time, ms", wall, 60 if quick else 12, True))
     print("\nCPU a picture (1024 x 1024 PNG, 1.25 MB, stored untouched)")
     print(f"{'':<14}{'ms':>9}{'ours / it':>12}")
     for name, value in cpu.items():
@@ -167,7 +249,7 @@ def main() -> int:
     rate = middle["ours"]["rate"] / middle["hand-written"]["rate"]
     peak = middle["ours"]["peak"] / middle["hand-written"]["peak"]
     checks += [
-        ("rate against hand-written", rate, 0.8 if quick else 0.95, False),
+        ("rate against hand-written", rate, 0.6 if quick else 0.9, False),
         ("peak memory against hand-written", peak, 1.5 if quick else 1.1, True),
     ]
 
