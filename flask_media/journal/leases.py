@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 
 from ..errors import JournalError
+from ..forks import reset_after_fork
 
 logger = logging.getLogger(__name__)
 
@@ -22,16 +22,18 @@ class Keeper:
     def __init__(self, lease: float, renew: Callable[[list[str]], None]) -> None:
         self._interval = lease / 3
         self._renew = renew
+        self._after_fork()
+        reset_after_fork(self)
+
+    def _after_fork(self) -> None:
+        """Hold nothing: what is held is the parent's, and its thread did not come along."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._held: set[str] = set()
-        self._pid = 0
 
     def hold(self, job_id: str) -> None:
         """The job is held from now on."""
         with self._lock:
-            if self._pid != os.getpid():  # threads do not survive a fork
-                self._pid, self._held, self._thread = os.getpid(), set(), None
             self._held.add(job_id)
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -42,8 +44,7 @@ class Keeper:
     def release(self, job_id: str) -> None:
         """The job is not held any more. The thread stays for the next one, for a while."""
         with self._lock:
-            if self._pid == os.getpid():
-                self._held.discard(job_id)
+            self._held.discard(job_id)
 
     def _run(self) -> None:
         tick = threading.Event()

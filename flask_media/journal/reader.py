@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
 
 from ..errors import NotFound
+from ..forks import reset_after_fork
 from . import spend
 from .owner import is_gone
 from .records import Record
@@ -32,9 +33,13 @@ class JournalReader:
 
     def __init__(self, database: Database) -> None:
         self._db = database
-        self._changed = threading.Condition()
+        self._after_fork()
+        reset_after_fork(self)
         self._columns = (jobs, (jobs.c.lease_until - database.clock()).label("left"))
         self._by_id = sa.select(*self._columns).where(jobs.c.id == sa.bindparam("job"))
+
+    def _after_fork(self) -> None:
+        self._changed = threading.Condition()
 
     def record(self, job_id: str) -> Record:
         """What the journal says of a job.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from sqlalchemy import event  # noqa: TID253
 from sqlalchemy import exc  # noqa: TID253
 
 from ..errors import JournalError
+from ..forks import reset_after_fork
 from .states import UNFINISHED
 
 SCHEMA_VERSION = 1
@@ -138,7 +138,7 @@ class Database:
         self._write_lock = threading.Lock()
         self._engine_lock = threading.Lock()
         self._engine: sa.Engine | None = None
-        self._pid = 0
+        reset_after_fork(self)
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sa.Connection]:
@@ -211,17 +211,16 @@ class Database:
         )
 
     def _live_engine(self) -> sa.Engine:
-        if self._engine is not None and self._pid == os.getpid():
-            return self._engine
         with self._engine_lock:
-            if self._engine is not None and self._pid != os.getpid():
-                self._engine.dispose(close=False)  # the parent's connections are the parent's
-                self._engine = None
-                self._write_lock = threading.Lock()
             if self._engine is None:
                 self._engine = self._open()
-                self._pid = os.getpid()
             return self._engine
+
+    def _after_fork(self) -> None:
+        self._write_lock, self._engine_lock = threading.Lock(), threading.Lock()
+        if self._engine is not None:
+            self._engine.dispose(close=False)  # the parent's connections are the parent's
+            self._engine = None
 
     def _open(self) -> sa.Engine:
         failure: str
