@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -273,13 +274,10 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say so
-        for pragma in (
-            f"page_size={SQLITE_PAGE_BYTES}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
+        connection.execute(f"PRAGMA page_size={SQLITE_PAGE_BYTES}").close()
+        _to_wal(connection)
+        connection.execute("PRAGMA synchronous=FULL").close()
+        connection.execute(f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}").close()
 
     @event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
@@ -287,6 +285,23 @@ def _sqlite_engine(url: sa.URL) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _to_wal(connection: Any) -> None:
+    """Switch a new file to its write-ahead log; one that has it stays as it is.
+
+    Two that open a new file at once: one of them is told "locked", without the usual waiting.
+    """
+    import tenacity
+
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(sqlite3.OperationalError),
+        wait=tenacity.wait_random(0.005, 0.05),
+        stop=tenacity.stop_after_delay(BUSY_SECONDS),
+        reraise=True,
+    ):
+        with attempt:
+            connection.execute("PRAGMA journal_mode=WAL").close()
 
 
 def _in_words(error: Exception) -> str:

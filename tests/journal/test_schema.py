@@ -6,6 +6,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from flask_media import MediaError
 from flask_media.emulator import GeminiEmulator
 from flask_media.journal.schema import SCHEMA_VERSION
 from flask_media.journal.schema import SQLITE_PAGE_BYTES
+from flask_media.journal.schema import Database
 from flask_media.journal.schema import metadata
 
 from .conftest import MakeService
@@ -179,3 +182,19 @@ def test_no_secret_is_in_it(
     for secret in SECRETS.values():
         assert secret.encode() not in written
         assert secret.encode("utf-16-le") not in written
+
+
+def test_threads_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """Of several that open the same new file at the same moment, none is told that it is locked."""
+
+    def use(number: int, together: threading.Barrier) -> None:
+        database = Database(f"sqlite:///{tmp_path / f'{number}.sqlite3'}")
+        together.wait()
+        with database.write():
+            pass
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(60):
+            together = threading.Barrier(4)
+            for done in [pool.submit(use, number, together) for _ in range(4)]:
+                done.result()
