@@ -171,6 +171,11 @@ class Pipeline:
                 result = self._finish(held, self._taken_over(held), keep=True)
             except MediaError as error:
                 results.append(error)
+            except Exception as error:  # one that no stage foresaw must not stop the others
+                logger.exception("Job %s: can't be finished", job_id)
+                results.append(
+                    MediaError(f"{type(error).__name__}: {error}", job_id=job_id, retryable=False)
+                )
             else:
                 if result is not None:
                     results.append(result)
@@ -246,7 +251,7 @@ class Pipeline:
         try:
             pictures = [imaging.inspect(data) for data in self._journal.references(claim.id)]
             job = load_job(claim.id, self._journal.record(claim.id).spec, pictures)
-        except Exception:
+        except BaseException:  # whatever it is, the job must not stay held
             self._work.record(self._journal.release, claim)
             raise
         return job if metadata is None else dataclasses.replace(job, metadata=metadata)

@@ -118,7 +118,7 @@ class Journal(JournalSteps):
     def _kept(self, held: Claim | Finished | Busy) -> Claim | Finished | Busy:
         """See to it that a job that is taken stays so. Only now: before it was not committed."""
         if isinstance(held, Claim):
-            self._keeper.hold(held.id)
+            self._keeper.hold((held.id, held.epoch))
         return held
 
     def _begin(

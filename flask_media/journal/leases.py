@@ -5,21 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from typing import TypeAlias
 
-from ..errors import JournalError
 from ..forks import reset_after_fork
 
 logger = logging.getLogger(__name__)
+
+
+Hold: TypeAlias = tuple[str, int]
+"""A job's id, and the epoch it is held in."""
 
 
 class Keeper:
     """Renews the leases of this process's jobs while it has any, in a thread of its own.
 
     :param lease: seconds that a lease lasts; it is renewed three times as often.
-    :param renew: writes the new expiry of the jobs of those ids.
+    :param renew: writes the new expiry of the jobs that are held.
     """
 
-    def __init__(self, lease: float, renew: Callable[[list[str]], None]) -> None:
+    def __init__(self, lease: float, renew: Callable[[list[Hold]], None]) -> None:
         self._interval = lease / 3
         self._renew = renew
         self._after_fork()
@@ -29,22 +33,25 @@ class Keeper:
         """Hold nothing: what is held is the parent's, and its thread did not come along."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._held: set[str] = set()
+        self._held: set[Hold] = set()
 
-    def hold(self, job_id: str) -> None:
+    def hold(self, hold: Hold) -> None:
         """The job is held from now on."""
         with self._lock:
-            self._held.add(job_id)
+            self._held.add(hold)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="flask-media-leases", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="flask-media-leases", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # no more threads: the next one that is held tries
+                    logger.warning("Leases can't be renewed now: %s", error)
+                else:
+                    self._thread = thread
 
-    def release(self, job_id: str) -> None:
+    def release(self, hold: Hold) -> None:
         """The job is not held any more. The thread stays for the next one, for a while."""
         with self._lock:
-            self._held.discard(job_id)
+            self._held.discard(hold)
 
     def _run(self) -> None:
         tick = threading.Event()
@@ -56,5 +63,5 @@ class Keeper:
                     return
             try:
                 self._renew(held)
-            except JournalError as error:
-                logger.warning("Leases could not be renewed: %s", error)
+            except Exception:  # the thread has to live on: without it, every long call is lost
+                logger.exception("Leases could not be renewed")

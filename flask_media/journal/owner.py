@@ -22,39 +22,49 @@ def _host() -> str:
         return f"{platform.node()}/{uuid.getnode():x}"
 
 
-def _started(pid: int) -> str | None:
-    """When the process started, in the kernel's ticks; None if there is no such process."""
+def _stat(pid: int) -> tuple[str, str] | None:
+    """State and start (in the kernel's ticks) of a process; None where they can't be read."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
-            return None
-    except OSError:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0], fields[19]
+    except (OSError, IndexError):
         return None
-    else:
-        fields = stat.rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else fields[19]  # a zombie works on nothing
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "?"
-
-
-@functools.lru_cache(maxsize=2)
-def _name_of(pid: int) -> str:
-    return f"{_host()} {pid} {_started(pid)}"
 
 
 def this_process() -> str:
     """The name of this process as an owner."""
-    return _name_of(os.getpid())
+    return _own_name()
+
+
+@functools.cache
+def _own_name() -> str:
+    stat = _stat(os.getpid())
+    return f"{_host()} {os.getpid()} {stat[1] if stat else UNREADABLE}"
+
+
+UNREADABLE = "?"
+"""Stands for the start of a process that could not be read."""
+
+os.register_at_fork(after_in_child=_own_name.cache_clear)
 
 
 def is_gone(owner: str) -> bool:
-    """Whether it is certain that the owner's process has ended; False for other hosts'."""
+    """Whether it is certain that the owner's process has ended; where not, its lease decides.
+
+    What can't be read is not certain: other users' processes may be hidden, or files run out.
+    """
     host, _, rest = owner.partition(" ")
     pid, _, started = rest.partition(" ")
-    return host == _host() and _started(int(pid)) != started
+    if host != _host():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass  # it lives, as another user's
+    stat = _stat(int(pid))
+    if stat is None or started == UNREADABLE:
+        return False
+    state, start = stat
+    return state in ("Z", "X") or start != started  # a zombie works on nothing

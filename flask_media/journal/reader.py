@@ -105,14 +105,23 @@ class JournalReader:
 
         :param older_than: seconds since they were finished.
         """
-        old = sa.select(jobs.c.id).where(
-            jobs.c.state.in_([State.DONE.value, State.FAILED.value]),
-            jobs.c.updated_at < time.time() - older_than,
+        # Locked first: a job that is asked again in this moment is not an old one any more.
+        old = (
+            sa.select(jobs.c.id)
+            .where(
+                jobs.c.state.in_([State.DONE.value, State.FAILED.value]),
+                jobs.c.updated_at < time.time() - older_than,
+            )
+            .with_for_update(skip_locked=True)
         )
         with self._db.write() as connection:
-            for table in (keys, references):
-                connection.execute(table.delete().where(table.c.job_id.in_(old)))
-            return connection.execute(jobs.delete().where(jobs.c.id.in_(old))).rowcount
+            ids = list(connection.scalars(old))
+            for start in range(0, len(ids), 500):  # databases limit the values of one statement
+                some = ids[start : start + 500]
+                for table in (keys, references):
+                    connection.execute(table.delete().where(table.c.job_id.in_(some)))
+                connection.execute(jobs.delete().where(jobs.c.id.in_(some)))
+            return len(ids)
 
 
 def is_live(row: Any) -> bool:

@@ -175,11 +175,15 @@ class Database:
             yield
             return
         raw: Any = connection.connection.driver_connection
-        raw.execute("PRAGMA synchronous=NORMAL").close()
+        with contextlib.suppress(sqlite3.Error):  # then it waits as ever
+            raw.execute("PRAGMA synchronous=NORMAL").close()
         try:
             yield
         finally:
-            raw.execute("PRAGMA synchronous=FULL").close()
+            try:
+                raw.execute("PRAGMA synchronous=FULL").close()
+            except sqlite3.Error:
+                connection.invalidate()  # not back to those that wait for the disk
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

@@ -14,8 +14,8 @@ from ..values import GenerationAnswer
 from . import spend
 from .codec import dump
 from .codec import dump_error
+from .leases import Hold
 from .leases import Keeper
-from .owner import this_process
 from .reader import JournalReader
 from .records import Claim
 from .records import to_nano
@@ -61,6 +61,7 @@ class JournalSteps(JournalReader):
         claim.attempts.append({"model": model, "at": time.time()})
         try:
             with self._db.write() as connection:
+                self._settle(connection, claim, 0)  # where "refused" could not be recorded
                 spend.reserve(connection, self.budgets, day=day, spender=claim.spender, nano=nano)
                 self._write(connection, claim, State.GENERATING, reserved_nano=nano, day=day)
         except BaseException:
@@ -184,7 +185,7 @@ class JournalSteps(JournalReader):
 
         :param error: why it is unfinished.
         """
-        self._keeper.release(claim.id)
+        self._keeper.release((claim.id, claim.epoch))
         values: dict[str, Any] = {"error": dump_error(error)} if error else {}
         try:
             if claim.state in UNFINISHED:
@@ -222,12 +223,11 @@ class JournalSteps(JournalReader):
         change = 0 if cost is None else cost - claim.reserved_nano
         spend.settle(connection, self.budgets, day=claim.day, spender=claim.spender, change=change)
 
-    def _renew(self, held: list[str]) -> None:
+    def _renew(self, held: list[Hold]) -> None:
         with self._db.write() as connection:
             connection.execute(
-                jobs.update()
-                .where(jobs.c.owner == this_process(), jobs.c.id.in_(held), sa.text(UNFINISHED_SQL))
-                .values(lease_until=self._until)
+                self._step.where(sa.text(UNFINISHED_SQL)).values(lease_until=self._until),
+                [{"job": job_id, "held": epoch} for job_id, epoch in held],
             )
 
 

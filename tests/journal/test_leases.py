@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from flask_media.emulator import GeminiEmulator
+from flask_media.journal.leases import Keeper
 from flask_media.journal.owner import is_gone
 from flask_media.journal.owner import this_process
 
@@ -236,3 +238,43 @@ def test_nothing_is_known_of_processes_on_other_hosts() -> None:
     """Only its lease tells whether a process on another host works."""
     _, pid, _ = this_process().split()
     assert not is_gone(f"other-host/pid:[1] {pid} 1")
+
+
+def test_who_can_not_be_read_is_not_gone() -> None:
+    """Out of files, a live process is not taken for an ended one, by itself or by others."""
+    source = """
+import os, resource
+from flask_media.journal import owner
+name = owner.this_process()
+owner._host()
+lowest = os.open("/dev/null", os.O_RDONLY)
+resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, lowest + 1))
+assert not owner.is_gone(name)
+owner._own_name.cache_clear()
+unreadable = owner.this_process()
+os.close(lowest)
+assert unreadable.endswith(" ?"), unreadable
+assert not owner.is_gone(unreadable)
+"""
+    subprocess.run([sys.executable, "-c", source], check=True, timeout=60)
+
+
+def test_each_hold_is_its_own() -> None:
+    """Who took a job over keeps it, when the one before it lets go late."""
+    renewed: list[list[tuple[str, int]]] = []
+    told = threading.Event()
+
+    def renew(held: list[tuple[str, int]]) -> None:
+        renewed.append(held)
+        told.set()
+        raise RuntimeError("the thread lives on")
+
+    keeper = Keeper(0.03, renew)
+    keeper.hold(("7f", 1))
+    keeper.hold(("7f", 2))
+    keeper.release(("7f", 1))
+    for _ in range(2):  # a second time, after it raised
+        told.clear()
+        assert told.wait(10)
+    keeper.release(("7f", 2))
+    assert renewed[-1] == [("7f", 2)]

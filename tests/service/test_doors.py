@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 
 from flask_media import InvalidRequest
+from flask_media import MediaError
 from flask_media import MediaService
 from flask_media import NotFound
 from flask_media import UploadFailed
@@ -153,3 +154,29 @@ def test_wrong_usage(app: Flask, wrong: dict[str, Any], name: str) -> None:
     """What can't be summed by or from is refused by name."""
     with pytest.raises(InvalidRequest, match=f"^{name} "):
         current_media.usage(**wrong)
+
+
+def test_one_job_that_no_stage_foresaw_stops_no_other(
+    make_app: MakeApp, emulator: GeminiEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """resume_all gives an error for it, and finishes the others."""
+    from PIL import Image
+
+    service = make_app(MEDIA_STORAGE="filesystem", MEDIA_FOLDER=str(tmp_path)).extensions["media"]
+    save = Image.Image.save
+
+    def exhausted(image: Image.Image, file: object, name: str, **options: object) -> None:
+        if name.upper() == "WEBP":  # the emulator draws PNGs in this process
+            raise MemoryError
+        save(image, file, name, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Image.Image, "save", exhausted)
+    for key in ("a.webp", "b.webp"):
+        with pytest.raises(MemoryError):
+            service.generate_and_upload("A house", key)
+    errors = service.resume_all()
+    assert [type(error) for error in errors] == [MediaError, MediaError]
+    assert all("MemoryError" in str(error) and error.job_id for error in errors)
+    monkeypatch.setattr(Image.Image, "save", save)
+    assert [result.object_key for result in service.resume_all()] == ["a.webp", "b.webp"]
+    assert emulator.calls == 2
