@@ -50,6 +50,9 @@ class MediaError(Exception):
     retryable: bool = False
     """Whether the same request can succeed when it is made again."""
 
+    data: bytes | None = None
+    """A picture that was paid for, where nothing else has it; goes into no pickle."""
+
     def __init__(
         self, message: str = "", *, retryable: bool | None = None, job_id: str | None = None
     ) -> None:
@@ -65,7 +68,8 @@ class MediaError(Exception):
         return self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.__dict__.copy())
+        state = {name: value for name, value in self.__dict__.items() if name != "data"}
+        return _rebuild, (type(self), state)
 
     @classmethod
     def _from_state(cls, state: dict[str, Any]) -> Self:
@@ -97,6 +101,7 @@ class AnswerError(MediaError):
     :param reason: the provider's own word for it, as ``IMAGE_SAFETY``.
     :param usage: the tokens that the answer says it used.
     :param model: the model that was asked.
+    :param cost_usd: what those tokens cost in US dollars.
     """
 
     def __init__(
@@ -106,6 +111,7 @@ class AnswerError(MediaError):
         reason: str | None = None,
         usage: Usage | None = None,
         model: str | None = None,
+        cost_usd: Decimal | None = None,
         retryable: bool | None = None,
         job_id: str | None = None,
     ) -> None:
@@ -116,6 +122,8 @@ class AnswerError(MediaError):
         """The tokens that the answer says it used, or None."""
         self.model = model
         """The model that was asked, or None."""
+        self.cost_usd = cost_usd
+        """What those tokens cost in US dollars, None where that is not known."""
 
 
 class ContentBlocked(AnswerError):
@@ -195,13 +203,6 @@ class InvalidImage(AnswerError):
 
     ``usage`` and ``model`` are set where the bytes came from a model, which was paid for them.
     """
-
-    data: bytes | None = None
-    """An answer that can't be read at all, for the journal to keep; goes into no pickle."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        state = {name: value for name, value in self.__dict__.items() if name != "data"}
-        return _rebuild, (type(self), state)
 
 
 class UploadFailed(MediaError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -162,7 +163,7 @@ class Pipeline:
 
     def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
         """See :meth:`flask_media.MediaService.resume_all`."""
-        results: list[MediaResult | GeneratedImage | MediaError] = []
+        results: list[MediaResult | GeneratedImage | MediaError] = list(self._told_failures())
         for job_id in self._journal.left(self._storage.location):
             try:
                 held = self._journal.claim(job_id)
@@ -180,6 +181,17 @@ class Pipeline:
                 if result is not None:
                     results.append(result)
         return results
+
+    def _told_failures(self) -> Iterator[MediaError]:
+        """Tell of the jobs that ended without a picture in processes that ended before they did."""
+        for job_id in self._journal.untold(self._storage.location):
+            if (claim := self._journal.take_untold(job_id)) is None:
+                continue
+            job = self._taken_over(claim)
+            error = load_error(self._journal.record(job_id).error or "")
+            self._work.failed(signals.generation_failed, job, error)
+            self._work.record(self._journal.release, claim)
+            yield error
 
     # A job
 

@@ -85,18 +85,25 @@ class Work:
             stored = self._journal.record(claim.id).result
             return self._told(claim, job, MediaResult.from_dict(stored or {}))
         if claim.state is State.GENERATED:
-            made = self._made(claim, job, self._kept(claim))
+            answer = self._kept(claim)
         elif job.object_key is None and keep:
             error = OutcomeUnknown("Nobody waits for this picture any more.", retryable=False)
             self.record(self._journal.failed, claim, error)
+            self.failed(signals.generation_failed, job, error)
             raise error
         else:
-            made = self._made(claim, job, self._called(claim, job, buy=buy))
+            answer = self._called(claim, job, buy=buy)
+        made = self._made(claim, job, answer)
         if job.object_key is None:
             if not keep:
                 self.record(self._journal.returned, claim)
             return generated_image(job, made)
-        result = self.put(job, job.object_key, made, seek=not claim.is_new)
+        try:
+            result = self.put(job, job.object_key, made, seek=not claim.is_new)
+        except UploadFailed as error:
+            if claim.unwritten:  # the journal failed when the picture came
+                self._keep(claim, answer.data, error)
+            raise
         self.record(self._journal.uploaded, claim, result)
         return self._told(claim, job, result)
 
@@ -112,6 +119,17 @@ class Work:
             step(*arguments)
         except JournalError as error:
             logger.error("What is done could not be recorded: %s", error)  # noqa: TRY400
+
+    def _keep(self, claim: Claim, data: bytes, error: UploadFailed) -> None:
+        """Record a picture that is in no storage, or else hand it to the caller."""
+        try:
+            self._journal.kept(claim, data)
+        except JournalError as fault:
+            error.data, error.retryable = data, False
+            error.message = (
+                f"{error} Nor can it be recorded: {fault} The error's attribute data is the only "
+                "place that the picture is in."
+            )
 
     def estimate(self, job: GenerationJob, model: str | None = None) -> Decimal | None:
         """US dollars that one call may cost, None when no price is known.
@@ -131,7 +149,12 @@ class Work:
     def _called(self, claim: Claim, job: GenerationJob, *, buy: bool) -> GenerationAnswer:
         """Have the picture generated: the bytes as they come, recorded."""
         request = job.request
-        allowed = self._allowed_calls(claim, buy=buy)
+        try:
+            allowed = self._allowed_calls(claim, buy=buy)
+        except OutcomeUnknown as error:
+            if not claim.is_told:
+                self.failed(signals.generation_failed, job, error)
+            raise
         self.emit(signals.generation_started, job)
         logger.info(
             "Job %s: asking for %d x %d pixels, %d references",
@@ -160,7 +183,7 @@ class Work:
         except Exception as error:
             if isinstance(error, MediaError):
                 self._end(claim, error)
-            self._failed(signals.generation_failed, job, error)
+            self.failed(signals.generation_failed, job, error)
             raise
         logger.info(
             "Job %s: %s answered call %d after %.2f s with %d bytes, cost %s USD",
@@ -220,7 +243,7 @@ class Work:
         except Exception as error:
             if isinstance(error, InvalidImage):
                 self.record(self._journal.quarantined, claim, error)
-            self._failed(signals.generation_failed, job, error)
+            self.failed(signals.generation_failed, job, error)
             raise
         self.emit(signals.generation_finished, job, image=generated_image(job, made))
         return made
@@ -234,23 +257,28 @@ class Work:
         self.emit(signals.upload_started, job)
         picture = made.picture
         try:
-            if not (seek and self._storage.holds(key, made.sha256)):
+            size_bytes, sha256 = len(picture.data), made.sha256
+            if not (
+                seek and self._storage.holds(key, sha256, size_bytes=size_bytes, job_id=job.id)
+            ):
                 self._storage.put(
                     key,
                     picture.data,
                     content_type=picture.content_type,
-                    sha256=made.sha256,
+                    sha256=sha256,
                     metadata=job.metadata,
+                    job_id=job.id,
                 )
             result = media_result(job, key, made)
         except MediaError as cause:
             error = UploadFailed(f"{key!r} could not be stored: {cause}", retryable=cause.retryable)
-            self._failed(signals.upload_failed, job, error)
+            self.failed(signals.upload_failed, job, error)
             raise error from cause
         logger.info("Job %s: stored %d bytes as %r", job.id, result.size_bytes, key)
         return result
 
-    def _failed(self, signal: NamedSignal, job: Job, error: Exception) -> None:
+    def failed(self, signal: NamedSignal, job: Job, error: Exception) -> None:
+        """Log and tell that there is no picture, or that it is not stored."""
         if isinstance(error, MediaError):
             error.job_id = job.id
         logger.warning("Job %s: %s: %s", job.id, type(error).__name__, error)

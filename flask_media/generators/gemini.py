@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ..config import Secret
+from ..errors import AnswerError
 from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..errors import NotConfigured
@@ -200,9 +201,12 @@ class GeminiGenerator(Generator):
     def _answer(self, model: str, exchange: Exchange) -> GenerationAnswer | MediaError:
         from .gemini_answer import read_answer
         from .pricing import cost_of
+        from .pricing import refusal_cost
 
         outcome = read_answer(exchange.body, model, self._clean)
         if isinstance(outcome, MediaError):
+            if isinstance(outcome, AnswerError):
+                outcome.cost_usd = refusal_cost(model, outcome.usage)
             return outcome
         data, usage = outcome
         return GenerationAnswer(data=data, model=model, usage=usage, cost_usd=cost_of(model, usage))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from decimal import Decimal
 
@@ -37,6 +38,20 @@ def cost_of(model: str, usage: Usage | None) -> Decimal | None:
     except Exception as error:  # noqa: BLE001 (a paid picture is worth more than its price)
         logger.warning("No price for %s: %s", model, type(error).__name__)
         return None
+
+
+def refusal_cost(model: str, usage: Usage | None) -> Decimal | None:
+    """The price of an answer without a picture in US dollars, None where that is unknown.
+
+    Output tokens of an answer that does not say whether they were text or a picture can't be
+    priced.
+
+    :param model: the model that answered.
+    :param usage: its token counts.
+    """
+    if usage is not None and usage.image_tokens is None and not usage.output_tokens:
+        usage = dataclasses.replace(usage, image_tokens=0)
+    return cost_of(model, usage)
 
 
 def load_prices() -> None:

@@ -16,6 +16,7 @@ from . import spend
 from .codec import dump
 from .owner import this_process
 from .reader import is_live
+from .reader import is_untold
 from .records import Asking
 from .records import Busy
 from .records import Claim
@@ -41,7 +42,7 @@ class Journal(JournalSteps):
     """
 
     def __init__(self, url: str, *, lease: float, budgets: Budgets) -> None:
-        super().__init__(Database(url), lease, budgets)
+        super().__init__(Database(url, budgets.forget_unkept), lease, budgets)
         columns = self._columns
         self._by_key = (
             sa.select(*columns, keys.c.request_hash.label("named_hash"))
@@ -115,10 +116,27 @@ class Journal(JournalSteps):
             held = self._take(connection, row)
         return self._kept(held)
 
+    def take_untold(self, job_id: str) -> Claim | None:
+        """Take a job that ended without a picture, in a process that ended before it told so.
+
+        :returns: None if another process was quicker.
+        :raises JournalError: it can't be recorded.
+        """
+        with self._db.write() as connection:
+            row = connection.execute(self._by_id.with_for_update(), {"job": job_id}).first()
+            if row is None or not is_untold(row):
+                return None
+            record = Record.of_row(row)
+            claim = self._claim(row, record, state=record.state)
+            is_taken = self._own(connection, claim, record)
+        if is_taken:
+            self._keeper.hold(claim)
+        return claim if is_taken else None
+
     def _kept(self, held: Claim | Finished | Busy) -> Claim | Finished | Busy:
         """See to it that a job that is taken stays so. Only now: before it was not committed."""
         if isinstance(held, Claim):
-            self._keeper.hold((held.id, held.epoch))
+            self._keeper.hold(held)
         return held
 
     def _begin(
@@ -132,7 +150,7 @@ class Journal(JournalSteps):
             # A picture to reuse is looked at first, whether it is still there: see stand_for.
             if not is_named and not (asking.reuse and row.state == State.DONE.value):
                 self._name(connection, asking, row.id)
-            return self._take(connection, row, is_named=is_named)
+            return self._take(connection, row, is_named=is_named, flight=asking.flight)
         now, day = time.time(), spend.today()
         spend.reserve(connection, self.budgets, day=day, spender=asking.spender, nano=nano)
         attempts = [{"model": model, "at": now}]
@@ -227,7 +245,12 @@ class Journal(JournalSteps):
                 )
 
     def _take(
-        self, connection: sa.Connection, row: Any, *, is_named: bool = False
+        self,
+        connection: sa.Connection,
+        row: Any,
+        *,
+        is_named: bool = False,
+        flight: str | None = None,
     ) -> Claim | Finished | Busy:
         record = Record.of_row(row)
         state = record.state
@@ -237,18 +260,12 @@ class Journal(JournalSteps):
             return Finished(record, is_named)
         if state is not State.FAILED and is_live(row):
             return Busy(record, is_named)
-        claim = Claim(
-            id=record.id,
-            epoch=record.epoch + 1,
-            state=State.REQUESTED if state is State.FAILED else state,
-            attempts=list(record.attempts),
-            paid_calls=record.paid_calls,
-            spender=record.spender,
-            day=row.day,
-            is_new=False,
-        )
+        claim = self._claim(row, record, state=state)
         values: dict[str, Any] = {}
-        if state is State.GENERATING:
+        if state is State.FAILED:
+            claim.state = State.REQUESTED
+            values = {"flight": self._free(connection, flight)}
+        elif state is State.GENERATING:
             # Its process ended within a call: what that came to, nobody knows.
             claim.state = State.UNKNOWN
             # Unless it was only the journal that failed: then the call is counted.
@@ -262,6 +279,24 @@ class Journal(JournalSteps):
                 "risk_nano": row.risk_nano + row.reserved_nano,
                 "reserved_nano": 0,
             }
+        return claim if self._own(connection, claim, record, **values) else Busy(record, is_named)
+
+    def _claim(self, row: Any, record: Record, *, state: State) -> Claim:
+        return Claim(
+            id=record.id,
+            epoch=record.epoch + 1,
+            state=state,
+            attempts=list(record.attempts),
+            paid_calls=record.paid_calls,
+            spender=record.spender,
+            day=row.day,
+            reserved_nano=row.reserved_nano if state is State.REQUESTED else 0,
+            is_new=False,
+            is_told=state is State.UNKNOWN and record.error is not None,
+        )
+
+    def _own(self, connection: sa.Connection, claim: Claim, record: Record, **values: Any) -> bool:
+        """Make the job this process's, unless another one was quicker."""
         done = connection.execute(
             self._step.values(lease_until=self._until),
             {
@@ -274,6 +309,9 @@ class Journal(JournalSteps):
                 **values,
             },
         )
-        if not done.rowcount:
-            return Busy(record, is_named)
-        return claim
+        return bool(done.rowcount)
+
+    def _free(self, connection: sa.Connection, flight: str | None) -> str | None:
+        """The flight, unless another job has it."""
+        taken = flight and connection.execute(self._by_flight, {"flight": flight}).first()
+        return None if taken else flight

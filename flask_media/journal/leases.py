@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable
-from typing import TypeAlias
 
 from ..forks import reset_after_fork
+from .records import Claim
 
 logger = logging.getLogger(__name__)
-
-
-Hold: TypeAlias = tuple[str, int]
-"""A job's id, and the epoch it is held in."""
 
 
 class Keeper:
     """Renews the leases of this process's jobs while it has any, in a thread of its own.
 
+    A claim that nobody has any more, as one that an exception from outside made its holder drop,
+    is not renewed: its lease runs out.
+
     :param lease: seconds that a lease lasts; it is renewed three times as often.
     :param renew: writes the new expiry of the jobs that are held.
     """
 
-    def __init__(self, lease: float, renew: Callable[[list[Hold]], None]) -> None:
+    def __init__(self, lease: float, renew: Callable[[list[Claim]], None]) -> None:
         self._interval = lease / 3
         self._renew = renew
         self._after_fork()
@@ -33,12 +33,12 @@ class Keeper:
         """Hold nothing: what is held is the parent's, and its thread did not come along."""
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._held: set[Hold] = set()
+        self._held: weakref.WeakSet[Claim] = weakref.WeakSet()
 
-    def hold(self, hold: Hold) -> None:
+    def hold(self, claim: Claim) -> None:
         """The job is held from now on."""
         with self._lock:
-            self._held.add(hold)
+            self._held.add(claim)
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="flask-media-leases", daemon=True)
                 try:
@@ -48,10 +48,10 @@ class Keeper:
                 else:
                     self._thread = thread
 
-    def release(self, hold: Hold) -> None:
+    def release(self, claim: Claim) -> None:
         """The job is not held any more. The thread stays for the next one, for a while."""
         with self._lock:
-            self._held.discard(hold)
+            self._held.discard(claim)
 
     def _run(self) -> None:
         tick = threading.Event()

@@ -15,6 +15,7 @@ from . import spend
 from .owner import is_gone
 from .records import Record
 from .schema import UNFINISHED_SQL
+from .schema import UNTOLD_SQL
 from .schema import Database
 from .schema import jobs
 from .schema import keys
@@ -90,6 +91,17 @@ class JournalReader:
         with self._db.read() as connection:
             return [row.id for row in connection.execute(query) if not is_live(row)]
 
+    def untold(self, scope: str) -> list[str]:
+        """The ids of jobs that ended without a picture in processes that ended before they told
+        so, oldest first."""
+        query = (
+            sa.select(*self._columns)
+            .where(sa.text(UNTOLD_SQL), jobs.c.scope == scope)
+            .order_by(jobs.c.created_at)
+        )
+        with self._db.read() as connection:
+            return [row.id for row in connection.execute(query) if is_untold(row)]
+
     def forget(self, job_id: str) -> None:
         """Let no later asking reuse the picture of a job."""
         with self._db.write() as connection:
@@ -122,6 +134,15 @@ class JournalReader:
                     connection.execute(table.delete().where(table.c.job_id.in_(some)))
                 connection.execute(jobs.delete().where(jobs.c.id.in_(some)))
             return len(ids)
+
+
+def is_untold(row: Any) -> bool:
+    """Whether the row's job ended without a picture, and its process before it told so."""
+    return (
+        row.state in (State.FAILED.value, State.QUARANTINED.value)
+        and row.owner is not None
+        and not is_live(row)
+    )
 
 
 def is_live(row: Any) -> bool:

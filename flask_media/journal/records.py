@@ -109,7 +109,7 @@ class Record:
         )
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(kw_only=True, eq=False)
 class Claim:
     """A process's hold on an unfinished job. Every write names its epoch, so that a process that
     lost its hold can write nothing more."""
@@ -126,6 +126,10 @@ class Claim:
     """Whether the job was made by this asking."""
     has_references: bool = True
     """Whether the journal may have reference pictures of it."""
+    is_told: bool = False
+    """Whether ``generation_failed`` was sent for the error that the job stands with."""
+    unwritten: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What is to be recorded of the answer, while that has failed."""
 
 
 @dataclasses.dataclass(frozen=True)

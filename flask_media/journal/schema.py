@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,9 @@ from sqlalchemy import exc  # noqa: TID253
 from ..errors import JournalError
 from ..forks import reset_after_fork
 from .states import UNFINISHED
+from .states import State
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the tables below; raised with each migration."""
 
 SQLITE_PAGE_BYTES = 32_768
@@ -43,6 +45,11 @@ UNFINISHED_SQL = "state IN ({})".format(", ".join(f"'{state.value}'" for state i
 """The condition of the partial indexes, and so of the queries that shall use them."""
 
 _unfinished = sa.text(UNFINISHED_SQL)
+
+UNTOLD_SQL = f"state IN ('{State.FAILED}', '{State.QUARANTINED}') AND owner IS NOT NULL"
+"""The condition of jobs that ended without a picture while their signal is not yet out."""
+
+_untold = sa.text(UNTOLD_SQL)
 
 jobs = sa.Table(
     "media_jobs",
@@ -84,6 +91,8 @@ jobs = sa.Table(
     ),
     sa.Index("media_jobs_reuse", "reuse_hash"),
     sa.Index("media_jobs_day", "day"),
+    sa.Index("media_jobs_spender", "scope", "spender", "created_at"),
+    sa.Index("media_jobs_untold", "scope", sqlite_where=_untold, postgresql_where=_untold),
 )
 """A row a job."""
 
@@ -131,10 +140,12 @@ class Database:
     """The engine of one journal: one a process, made at first use, tables and all.
 
     :param url: an SQLAlchemy URL, of SQLite or PostgreSQL.
+    :param opened: is called with the first connection of a process.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, opened: Callable[[sa.Connection], None] | None = None) -> None:
         self._url = sa.make_url(url)
+        self._opened = opened
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._engine_lock = threading.Lock()
@@ -244,6 +255,8 @@ class Database:
                 )
             with engine.connect() as connection, connection.begin():
                 self._migrate(connection)
+                if self._opened is not None:
+                    self._opened(connection)
         except (exc.SQLAlchemyError, OSError, ImportError) as error:
             failure = _in_words(error)
         else:
@@ -260,9 +273,21 @@ class Database:
             raise exc.InvalidRequestError(
                 f"its tables have version {found}, made by a newer Flask-Media than this one"
             )
+        if found == SCHEMA_VERSION:
+            return
         if found is None:
             metadata.create_all(connection)
-            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+        elif found < 2:
+            _to_version_2(connection)
+        connection.execute(schema_version.delete())
+        connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+
+
+def _to_version_2(connection: sa.Connection) -> None:
+    """An owner of a failed job means from now on that its signal is not yet out."""
+    connection.execute(jobs.update().where(_untold).values(owner=None))
+    for index in jobs.indexes:
+        index.create(connection, checkfirst=True)
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

@@ -15,6 +15,7 @@ from .records import to_nano
 from .records import to_usd
 from .schema import jobs
 from .schema import spend
+from .states import State
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,14 @@ class Budgets:
         if self.spender is not None and spender:
             limits[spender] = self.spender
         return limits
+
+    def forget_unkept(self, connection: sa.Connection) -> None:
+        """Delete the totals of limits that are not set: they would be wrong once they are again,
+        and are counted anew then."""
+        if self.app is None:
+            connection.execute(spend.delete().where(spend.c.spender == ""))
+        if self.spender is None:
+            connection.execute(spend.delete().where(spend.c.spender != ""))
 
     @property
     def any(self) -> bool:
@@ -52,14 +61,15 @@ class Spend:
     unpriced: int
     """Pictures whose cost is not known."""
     possible_usd: Decimal
-    """US dollars that calls which were cut off may have cost besides."""
+    """US dollars besides that calls may have cost which were cut off, gave no picture, or whose
+    price is not known."""
 
 
 def sums(connection: sa.Connection, since: datetime | None, by: str | None) -> dict[str, Spend]:
     """Sums by ``day``, ``model`` or ``spender``, or all under ``""``."""
     columns = {"day": jobs.c.day, "model": jobs.c.model, "spender": jobs.c.spender}
     group = columns[by] if by else sa.literal("")
-    made = sa.case((jobs.c.model.is_not(None), 1), else_=0)
+    made = sa.case((jobs.c.state.in_(_WITH_PICTURE), 1), else_=0)
     query = sa.select(
         group,
         sa.func.count(),
@@ -83,6 +93,13 @@ def sums(connection: sa.Connection, since: datetime | None, by: str | None) -> d
         for name, count, pictures, nano, unpriced, risk in connection.execute(query)
     }
 
+
+_WITH_PICTURE = (
+    State.GENERATED.value,
+    State.UPLOADED.value,
+    State.DONE.value,
+    State.QUARANTINED.value,
+)
 
 _OPEN = sa.text(
     "INSERT INTO media_spend (day, spender, nano) VALUES (:day, :spender, :nano) "

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
 
+from ..errors import AnswerError
 from ..errors import MediaError
 from ..types import MediaResult
 from ..values import GenerationAnswer
 from . import spend
 from .codec import dump
 from .codec import dump_error
-from .leases import Hold
 from .leases import Keeper
 from .reader import JournalReader
 from .records import Claim
@@ -25,7 +27,6 @@ from .schema import jobs
 from .schema import pictures
 from .schema import references
 from .spend import Budgets
-from .states import UNFINISHED
 from .states import State
 
 
@@ -60,10 +61,10 @@ class JournalSteps(JournalReader):
         nano, day = to_nano(estimate) or 0, spend.today()
         claim.attempts.append({"model": model, "at": time.time()})
         try:
-            with self._db.write() as connection:
+            with self._moving(claim, State.GENERATING) as connection:
                 self._settle(connection, claim, 0)  # where "refused" could not be recorded
                 spend.reserve(connection, self.budgets, day=day, spender=claim.spender, nano=nano)
-                self._write(connection, claim, State.GENERATING, reserved_nano=nano, day=day)
+                self._write(connection, claim, reserved_nano=nano, day=day, error=None)
         except BaseException:
             claim.attempts.pop()
             raise
@@ -72,21 +73,20 @@ class JournalSteps(JournalReader):
     def refused(self, claim: Claim, error: MediaError) -> None:
         """Record that the call was refused and cost nothing."""
         claim.attempts[-1] |= {"outcome": "refused", "error": type(error).__name__}
-        with self._db.write() as connection:
+        with self._moving(claim, State.REQUESTED) as connection:
             self._settle(connection, claim, 0)
-            self._write(connection, claim, State.REQUESTED, reserved_nano=0)
+            self._write(connection, claim, reserved_nano=0)
         claim.reserved_nano = 0
 
     def unknown(self, claim: Claim, error: MediaError) -> None:
-        """Record that the call was cut off: it may have been charged."""
+        """Record that the call was cut off: it may have been charged. Its error is recorded when
+        the job is let go, after its signal."""
         claim.attempts[-1] |= {"outcome": "unknown", "error": type(error).__name__}
         claim.paid_calls += 1
-        with self._db.write() as connection:
+        with self._moving(claim, State.UNKNOWN) as connection:
             self._write(
                 connection,
                 claim,
-                State.UNKNOWN,
-                error=dump_error(error),
                 risk_nano=jobs.c.risk_nano + claim.reserved_nano,
                 reserved_nano=0,
             )
@@ -96,20 +96,28 @@ class JournalSteps(JournalReader):
         """Record the picture's bytes and what they cost, at once."""
         claim.attempts[-1]["outcome"] = "generated"
         claim.paid_calls += 1
-        cost = to_nano(answer.cost_usd)
-        with self._db.write() as connection:
-            self._settle(connection, claim, cost)
-            self._write(
-                connection,
-                claim,
-                State.GENERATED,
-                model=answer.model,
-                usage=dump(answer.usage.to_dict()) if answer.usage else None,
-                cost_nano=cost,
-                reserved_nano=0,
-            )
-            connection.execute(_insert_picture, {"job_id": claim.id, "data": answer.data})
-        claim.reserved_nano = 0
+        claim.unwritten = {
+            "model": answer.model,
+            "usage": dump(answer.usage.to_dict()) if answer.usage else None,
+            "cost_nano": to_nano(answer.cost_usd),
+        }
+        self.kept(claim, answer.data)
+
+    def kept(self, claim: Claim, data: bytes) -> None:
+        """Record the picture's bytes, once more where that failed when they came."""
+        with self._moving(claim, State.GENERATED) as connection:
+            self._write(connection, claim, **self._answered(connection, claim))
+            connection.execute(_insert_picture, {"job_id": claim.id, "data": data})
+        claim.reserved_nano, claim.unwritten = 0, {}
+
+    def _answered(self, connection: sa.Connection, claim: Claim) -> dict[str, Any]:
+        """Settle an answer that is not recorded yet, and give what its row shall say."""
+        if not claim.unwritten:
+            return {}
+        cost = claim.unwritten["cost_nano"]
+        self._settle(connection, claim, cost)
+        risk = claim.reserved_nano if cost is None else 0  # nobody knows: what was expected
+        return claim.unwritten | {"risk_nano": jobs.c.risk_nano + risk, "reserved_nano": 0}
 
     def quarantined(self, claim: Claim, error: MediaError, data: bytes | None = None) -> None:
         """Record that what came is no usable picture. Its bytes stay.
@@ -119,13 +127,12 @@ class JournalSteps(JournalReader):
         if "outcome" not in claim.attempts[-1]:
             claim.attempts[-1] |= {"outcome": "quarantined", "error": type(error).__name__}
             claim.paid_calls += 1
-        with self._db.write() as connection:
+        with self._moving(claim, State.QUARANTINED) as connection:
             if data is not None:
                 connection.execute(_insert_picture, {"job_id": claim.id, "data": data})
             self._write(
                 connection,
                 claim,
-                State.QUARANTINED,
                 error=dump_error(error),
                 risk_nano=jobs.c.risk_nano + claim.reserved_nano,
                 reserved_nano=0,
@@ -135,21 +142,22 @@ class JournalSteps(JournalReader):
 
     def uploaded(self, claim: Claim, result: MediaResult) -> None:
         """Record that the storage has the picture, and let its bytes go."""
-        with self._db.write() as connection:
-            self._write(
-                connection, claim, State.UPLOADED, result=dump(result.to_dict()), error=None
-            )
+        with self._moving(claim, State.UPLOADED) as connection:
+            answered = self._answered(connection, claim)
+            self._write(connection, claim, result=dump(result.to_dict()), error=None, **answered)
             self._let_go(connection, claim)
+        claim.reserved_nano, claim.unwritten = 0, {}
 
     def done(self, claim: Claim) -> None:
         """Record that the job is finished. Lost with a power cut, its signals are sent again."""
-        with self._db.write(durable=False) as connection:
-            self._write(connection, claim, State.DONE, flight=None)
+        with self._moving(claim, State.DONE, durable=False) as connection:
+            self._write(connection, claim, flight=None)
 
     def returned(self, claim: Claim) -> None:
         """Record that a picture that is not stored was handed to its caller."""
-        with self._db.write() as connection:
-            self._write(connection, claim, State.DONE, flight=None)
+        with self._moving(claim, State.DONE) as connection:
+            answered = self._answered(connection, claim)
+            self._write(connection, claim, flight=None, **answered)
             self._let_go(connection, claim)
 
     def _let_go(self, connection: sa.Connection, claim: Claim) -> None:
@@ -158,57 +166,73 @@ class JournalSteps(JournalReader):
             connection.execute(_delete_references, {"job": claim.id})
 
     def failed(self, claim: Claim, error: MediaError, *, paid: bool = False) -> None:
-        """Record that the job ended without a picture.
+        """Record that the job ended without a picture. It is this process's until it is let go,
+        so that ``generation_failed`` is sent by another one if this one ends before.
 
+        :param error: why; what it says that the answer cost may have been charged.
         :param paid: whether the last call was answered and may have been charged.
         """
         if claim.attempts and "outcome" not in claim.attempts[-1]:
             claim.attempts[-1] |= {"outcome": "failed", "error": type(error).__name__}
+            if isinstance(error, AnswerError) and error.usage:
+                claim.attempts[-1]["usage"] = error.usage.to_dict()
         claim.paid_calls += paid
-        risk = claim.reserved_nano if paid else 0
-        with self._db.write() as connection:
-            if not paid:
-                self._settle(connection, claim, 0)
+        cost = to_nano(error.cost_usd) if isinstance(error, AnswerError) else None
+        if cost is None:
+            cost = claim.reserved_nano if paid else 0
+        with self._moving(claim, State.FAILED) as connection:
+            self._settle(connection, claim, cost)
             self._write(
                 connection,
                 claim,
-                State.FAILED,
                 error=dump_error(error),
-                risk_nano=jobs.c.risk_nano + risk,
+                risk_nano=jobs.c.risk_nano + cost,
                 reserved_nano=0,
                 flight=None,
             )
         claim.reserved_nano = 0
 
     def release(self, claim: Claim, error: MediaError | None = None) -> None:
-        """Let go of a job, for whoever asks next; one that is unfinished keeps its state.
+        """Let go of a job, for whoever asks next; it keeps its state.
 
-        :param error: why it is unfinished.
+        :param error: why there is no result. Its signals are out.
         """
-        self._keeper.release((claim.id, claim.epoch))
+        self._keeper.release(claim)
         values: dict[str, Any] = {"error": dump_error(error)} if error else {}
         try:
-            if claim.state in UNFINISHED:
+            if claim.state is not State.DONE:
                 with self._db.write() as connection:
-                    self._write(connection, claim, None, owner=None, lease_until=0.0, **values)
+                    self._write(connection, claim, owner=None, lease_until=0.0, **values)
         except LostHoldError:
             pass  # whoever took it over holds it
         finally:
             with self._changed:
                 self._changed.notify_all()
 
-    def _write(
-        self, connection: sa.Connection, claim: Claim, state: State | None, **values: Any
-    ) -> None:
+    @contextmanager
+    def _moving(
+        self, claim: Claim, state: State, *, durable: bool = True
+    ) -> Iterator[sa.Connection]:
+        """A transaction that takes the job to that state."""
+        before = claim.state
+        try:
+            with self._db.write(durable=durable) as connection:
+                claim.state = state
+                yield connection
+        except BaseException:
+            claim.state = before
+            raise
+
+    def _write(self, connection: sa.Connection, claim: Claim, **values: Any) -> None:
+        """Write the state and what is known of the calls, and the values."""
         parameters: dict[str, Any] = {
             "job": claim.id,
             "held": claim.epoch,
             "updated_at": time.time(),
             "attempts": dump(claim.attempts),
             "paid_calls": claim.paid_calls,
+            "state": claim.state.value,
         }
-        if state is not None:
-            parameters["state"] = state.value
         expressions = {
             name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)
         }
@@ -216,18 +240,16 @@ class JournalSteps(JournalReader):
         parameters |= {name: value for name, value in values.items() if name not in expressions}
         if not connection.execute(statement, parameters).rowcount:
             raise LostHoldError(claim.id)
-        if state is not None:
-            claim.state = state
 
     def _settle(self, connection: sa.Connection, claim: Claim, cost: int | None) -> None:
         change = 0 if cost is None else cost - claim.reserved_nano
         spend.settle(connection, self.budgets, day=claim.day, spender=claim.spender, change=change)
 
-    def _renew(self, held: list[Hold]) -> None:
+    def _renew(self, held: list[Claim]) -> None:
         with self._db.write() as connection:
             connection.execute(
                 self._step.where(sa.text(UNFINISHED_SQL)).values(lease_until=self._until),
-                [{"job": job_id, "held": epoch} for job_id, epoch in held],
+                [{"job": claim.id, "held": claim.epoch} for claim in held],
             )
 
 

@@ -22,13 +22,18 @@ from flask_media import NotConfigured
 from flask_media import OutcomeUnknown
 from flask_media import ProviderUnavailable
 from flask_media.emulator import GeminiEmulator
+from flask_media.errors import AnswerError
 from flask_media.journal.spend import Spend
 from flask_media.service import MediaService
 
 from .conftest import MakeMedia
 from .support import Gate
 from .support import ask
+from .support import record
 from .support import sql
+
+TOKENS = Decimal("0.000012")
+"""What the tokens of the emulator's answers without a picture cost, at the model's price."""
 
 PRICE = Decimal("0.034")
 """What a call of the default model is expected to cost, and reserved for it."""
@@ -115,14 +120,14 @@ def test_reserved_then_captured(
 
 
 @pytest.mark.parametrize(
-    ("mode", "error"),
+    ("mode", "error", "kept"),
     [
-        ("503,after=3600", ProviderUnavailable),
-        ("image-safety", ContentBlocked),
-        ("reset", OutcomeUnknown),
-        ("504", OutcomeUnknown),
-        ("text-only", NoImageReturned),
-        ("bad-base64", InvalidImage),
+        ("503,after=3600", ProviderUnavailable, Decimal(0)),
+        ("image-safety", ContentBlocked, TOKENS),
+        ("reset", OutcomeUnknown, PRICE),
+        ("504", OutcomeUnknown, PRICE),
+        ("text-only", NoImageReturned, TOKENS),
+        ("bad-base64", InvalidImage, PRICE),
     ],
 )
 def test_released_or_kept(
@@ -131,15 +136,21 @@ def test_released_or_kept(
     journal_url: str,
     mode: str,
     error: type[MediaError],
+    kept: Decimal,
 ) -> None:
-    """A refusal gives back what was reserved; what may have been charged stays counted."""
+    """A refusal gives back what was reserved; what may have been charged stays counted, by the
+    tokens of an answer that says them."""
     emulator.script(mode)
     media = make_media(MEDIA_BUDGET_USD_PER_DAY=1)
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         ask(media)
-    kept = Decimal(0) if error in (ProviderUnavailable, ContentBlocked) else PRICE
     assert _ledger(journal_url) == {"": kept}
     assert _all(media).possible_usd == kept
+    if kept == TOKENS:
+        assert isinstance(caught.value, AnswerError)
+        assert caught.value.cost_usd == TOKENS
+        used = record(media, caught.value.job_id).attempts[-1]["usage"]
+        assert used["input_tokens"] == 8
 
 
 def test_calls_made_again_count_each(
@@ -254,7 +265,7 @@ def test_usage_is_what_was_called(make_media: MakeMedia, emulator: GeminiEmulato
     total = _all(media)
     assert emulator.calls == total.jobs == 5
     assert (total.pictures, total.unpriced) == (3, 0)
-    assert (total.cost_usd, total.possible_usd) == (sum(costs), PRICE)
+    assert (total.cost_usd, total.possible_usd) == (sum(costs), TOKENS)
     by_day, by_model, by_spender = (media.usage(by=by) for by in ("day", "model", "spender"))
     assert isinstance(by_day, dict)
     assert isinstance(by_model, dict)
@@ -263,7 +274,7 @@ def test_usage_is_what_was_called(make_media: MakeMedia, emulator: GeminiEmulato
     assert by_model["gemini-nano-banana-2.1"].cost_usd == costs[0]
     assert by_model["gemini-3-pro-image"].cost_usd == costs[1] + costs[2]
     assert by_spender["user-7"].cost_usd == costs[0] + costs[1]
-    assert by_spender["user-8"].possible_usd == PRICE
+    assert by_spender["user-8"].possible_usd == TOKENS
     assert by_spender[""].pictures == 1
     assert media.usage(since=started) == total
     empty = media.usage(since=datetime.now(UTC) + timedelta(seconds=1))

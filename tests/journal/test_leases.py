@@ -20,6 +20,8 @@ from flask_media.emulator import GeminiEmulator
 from flask_media.journal.leases import Keeper
 from flask_media.journal.owner import is_gone
 from flask_media.journal.owner import this_process
+from flask_media.journal.records import Claim
+from flask_media.journal.states import State
 
 from .child import Nursery
 from .support import Gate
@@ -261,20 +263,34 @@ assert not owner.is_gone(unreadable)
 
 def test_each_hold_is_its_own() -> None:
     """Who took a job over keeps it, when the one before it lets go late."""
-    renewed: list[list[tuple[str, int]]] = []
+    renewed: list[list[int]] = []
     told = threading.Event()
 
-    def renew(held: list[tuple[str, int]]) -> None:
-        renewed.append(held)
+    def renew(held: list[Claim]) -> None:
+        renewed.append([claim.epoch for claim in held])
         told.set()
         raise RuntimeError("the thread lives on")
 
     keeper = Keeper(0.03, renew)
-    keeper.hold(("7f", 1))
-    keeper.hold(("7f", 2))
-    keeper.release(("7f", 1))
+    first, second, dropped = _claim(1), _claim(2), _claim(3)
+    for claim in (first, second, dropped):
+        keeper.hold(claim)
+    keeper.release(first)
+    del claim, dropped  # as an exception from outside does, before anybody could release it
     for _ in range(2):  # a second time, after it raised
         told.clear()
         assert told.wait(10)
-    keeper.release(("7f", 2))
-    assert renewed[-1] == [("7f", 2)]
+    keeper.release(second)
+    assert renewed[-1] == [2]
+
+
+def _claim(epoch: int) -> Claim:
+    return Claim(
+        id="7f",
+        epoch=epoch,
+        state=State.GENERATING,
+        attempts=[],
+        paid_calls=0,
+        spender="",
+        day="2026-11-22",
+    )

@@ -61,7 +61,7 @@ def test_many_processes_start_at_once(home: Path) -> None:
     said = [process.communicate(timeout=60) for process in processes]
     assert [process.returncode for process in processes] == [0] * 12, said
     with closing(sqlite3.connect(home / "media.sqlite3")) as database:
-        assert database.execute("SELECT version FROM media_schema").fetchall() == [(1,)]
+        assert database.execute("SELECT version FROM media_schema").fetchall() == [(SCHEMA_VERSION,)]
         done = database.execute("SELECT id FROM media_jobs WHERE state = 'done'").fetchall()
     assert {job_id for (job_id,) in done} == {out.strip() for out, _ in said}
 
@@ -93,7 +93,7 @@ def test_a_newer_journal_is_left_alone(
         database.execute("UPDATE media_schema SET version = ?", (SCHEMA_VERSION + 1,))
     service = make_service()
     for _ in range(2):
-        with pytest.raises(JournalError, match="version 2, made by a newer Flask-Media") as caught:
+        with pytest.raises(JournalError, match=f"version {SCHEMA_VERSION + 1}, made by a newer") as caught:
             service.generate_and_upload("A house", "house.png")
         assert "MEDIA_JOURNAL_URL" in str(caught.value)
     assert emulator.calls == 0

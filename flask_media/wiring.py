@@ -1,0 +1,186 @@
+"""The parts of a service: made of the config at first use, and made anew when that changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+from .config import MediaConfig
+from .config import conceal
+from .errors import InvalidConfig
+from .forks import reset_after_fork
+from .generators import make_generator
+from .journal import make_journal
+from .options import StorageProvider
+from .storage import make_storage
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from .generators.base import Generator
+    from .journal.journal import Journal
+    from .pipeline import Pipeline
+    from .storage.base import Storage
+
+
+class Wiring:
+    """Has the config of a service, and makes its parts.
+
+    Threads may share it. It opens nothing before its first use, so it can be made before a fork.
+
+    :param config: the checked config.
+    :param folder: root of the filesystem storage.
+    :param home: has the journal's file where MEDIA_JOURNAL_URL does not say otherwise, and is
+        where a relative path of SQLite is seen from; None is the parent of ``folder``.
+    :param sender: the sender of the signals; None is the service itself.
+    :param files_url: gives the URL of a key of the filesystem or memory storage, or None.
+    :param prompt_loader: finds the app's own prompt template.
+    """
+
+    def __init__(
+        self,
+        config: MediaConfig,
+        *,
+        folder: Path,
+        home: Path | None = None,
+        sender: object | None = None,
+        files_url: Callable[[str], str | None] | None = None,
+        prompt_loader: jinja2.BaseLoader | None = None,
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._home = folder.parent if home is None else home
+        self._sender = self if sender is None else sender
+        self._files_url = files_url
+        self._prompt_loader = prompt_loader
+        self._lock = threading.RLock()
+        self._generator: Generator | None = None
+        self._storage: Storage | None = None
+        self._journal: Journal | None = None
+        self._made: Pipeline | None = None
+        reset_after_fork(self)
+
+    def _after_fork(self) -> None:
+        """Forget a lock that another thread held when the process was forked."""
+        self._lock = threading.RLock()
+
+    @property
+    def config(self) -> MediaConfig:
+        """The config in force; its repr shows no secret."""
+        return self._config
+
+    @property
+    def generator(self) -> Generator:
+        """The generator of MEDIA_GENERATOR, made at first use."""
+        with self._lock:
+            if self._generator is None:
+                self._generator = make_generator(self._config)
+            return self._generator
+
+    @property
+    def storage(self) -> Storage:
+        """The storage of MEDIA_STORAGE, made at first use."""
+        with self._lock:
+            if self._storage is None:
+                self._storage = make_storage(
+                    self._config, folder=self._folder, files_url=self._files_url
+                )
+            return self._storage
+
+    def configure_gemini(self, api_key: str) -> None:
+        """Ask Gemini with this key from now on, as GEMINI_API_KEY does.
+
+        :param api_key: key of the Gemini API.
+        :raises InvalidConfig: it can't be a key.
+        """
+        api_key = conceal(api_key)  # error reporters show the locals of a frame
+        self._reconfigure(gemini_api_key=api_key)
+
+    def configure_storage(
+        self,
+        provider: StorageProvider | str | None = None,
+        region: str | None = None,
+        bucket: str | None = None,
+        access_key: str | None = None,
+        secret_key: str | None = None,
+        *,
+        endpoint_url: str | None = None,
+        cdn_url: str | None = None,
+    ) -> None:
+        """Keep pictures there from now on, as the SPACES_* keys and MEDIA_STORAGE do.
+
+        What is not given stays as it is configured; another provider than the configured one
+        starts without the endpoint, ACL and CDN of that.
+
+        :param provider: a :class:`StorageProvider` or its value.
+        :param region: the bucket's region, as ``fra1``.
+        :param bucket: the bucket.
+        :param access_key: its access key.
+        :param secret_key: its secret key.
+        :param endpoint_url: where the provider has no endpoint of its own, as MinIO.
+        :param cdn_url: base of public URLs.
+        :raises InvalidConfig: a value is wrong, or no bucket is named; names the config key.
+        """
+        access_key, secret_key = conceal(access_key), conceal(secret_key)
+        if provider in (StorageProvider.FILESYSTEM, StorageProvider.MEMORY):
+            self._reconfigure(storage=str(provider))
+            return
+        if not (bucket or self._config.spaces_bucket):
+            raise InvalidConfig("configure_storage needs bucket=, the bucket to keep pictures in.")
+        if provider not in (None, self._config.spaces_provider):
+            self._forget_provider(str(provider))
+        self._reconfigure(
+            storage="spaces",
+            spaces_provider=provider,
+            spaces_region=region,
+            spaces_bucket=bucket,
+            spaces_key=access_key,
+            spaces_secret=secret_key,
+            spaces_endpoint_url=endpoint_url,
+            spaces_cdn_url=cdn_url,
+        )
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of MEDIA_JOURNAL_URL, made at first use."""
+        with self._lock:
+            if self._journal is None:
+                self._journal = make_journal(self._config, home=self._home)
+            return self._journal
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        with self._lock:
+            if self._made is None:
+                from .pipeline import Pipeline  # the stages are loaded with the first picture
+
+                self._made = Pipeline(
+                    self._config,
+                    generator=self.generator,
+                    storage=self.storage,
+                    journal=self.journal,
+                    sender=self._sender,
+                    prompt_loader=self._prompt_loader,
+                )
+            return self._made
+
+    def _forget_provider(self, successor: str) -> None:
+        """Drop what belongs to the provider; an endpoint only where the next one has its own."""
+        values: dict[str, Any] = {
+            "spaces_acl": None,
+            "spaces_addressing_style": None,
+            "spaces_cdn_url": None,
+        }
+        if successor.lower() != StorageProvider.MINIO:
+            values["spaces_endpoint_url"] = None
+        with self._lock:
+            self._config = self._config.replace(**values)
+
+    def _reconfigure(self, **values: Any) -> None:
+        given = {name: value for name, value in values.items() if value is not None}
+        with self._lock:
+            self._config = self._config.replace(**given)
+            self._generator = self._storage = self._made = None
