@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,21 +17,21 @@ from flask_media import signals
 from flask_media import standalone
 from flask_media.emulator import GeminiEmulator
 
-from .conftest import MakeService
+from .conftest import MakeMedia
+from .support import sql
 
 
-def _age(home: Path, days: float) -> None:
+def _age(url: str, days: float) -> None:
     """Let all jobs be as old."""
-    with closing(sqlite3.connect(home / "media.sqlite3")) as database, database:
-        database.execute(
-            "UPDATE media_jobs SET updated_at = updated_at - ?, created_at = created_at - ?",
-            (days * 86_400, days * 86_400),
-        )
+    sql(
+        url,
+        "UPDATE media_jobs SET updated_at = updated_at - :age, created_at = created_at - :age",
+        age=days * 86_400,
+    )
 
 
-def _count(home: Path, table: str) -> int:
-    with closing(sqlite3.connect(home / "media.sqlite3")) as database:
-        (number,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()
+def _count(url: str, table: str) -> int:
+    ((number,),) = sql(url, f"SELECT count(*) FROM {table}")
     return int(number)
 
 
@@ -49,32 +47,32 @@ def _failed(call: Callable[[], object]) -> str:
     [(90, 91, True), (90, 89, False), (7, 8, True), (7, 6, False), ("none", 40_000, False)],
 )
 def test_retention(
-    make_service: MakeService, home: Path, days: int | str, after: float, gone: bool
+    make_media: MakeMedia, journal_url: str, days: int | str, after: float, gone: bool
 ) -> None:
     """A finished job goes with its key when it is older than MEDIA_RETENTION_DAYS, not before."""
-    service = make_service(MEDIA_RETENTION_DAYS=days)
+    service = make_media(MEDIA_RETENTION_DAYS=days)
     service.generate_and_upload("A house", "house.png", idempotency_key="one")
-    _age(home, after)
+    _age(journal_url, after)
     assert service.gc() == gone
-    assert _count(home, "media_jobs") == _count(home, "media_keys") == (not gone)
+    assert _count(journal_url, "media_jobs") == _count(journal_url, "media_keys") == (not gone)
     assert service.exists("house.png"), "what is stored is not the journal's to delete"
 
 
-def test_the_default_is_ninety_days(make_service: MakeService, home: Path) -> None:
+def test_the_default_is_ninety_days(make_media: MakeMedia, journal_url: str) -> None:
     """Without the key, a job stays for 90 days; an age given goes before the key."""
-    service = make_service()
+    service = make_media()
     service.generate_and_upload("A house", "house.png")
     assert service.gc() == 0
-    _age(home, 89)
+    _age(journal_url, 89)
     assert service.gc() == 0
     assert service.gc(timedelta(days=88)) == 1
     with pytest.raises(InvalidRequest, match="older_than"):
         service.gc(timedelta(days=-1))
 
 
-def test_a_key_is_free_again(make_service: MakeService, emulator: GeminiEmulator) -> None:
+def test_a_key_is_free_again(make_media: MakeMedia, emulator: GeminiEmulator) -> None:
     """What is forgotten is bought again when it is asked for, under the same key too."""
-    service = make_service()
+    service = make_media()
     for _ in range(2):
         service.generate_and_upload("A house", "house.png", idempotency_key="one")
     assert emulator.calls == 1
@@ -142,14 +140,14 @@ def test_what_goes(
     make: Callable[[MediaService, GeminiEmulator], str],
     stays: bool,
     has_bytes: bool,
-    make_service: MakeService,
+    make_media: MakeMedia,
     emulator: GeminiEmulator,
-    home: Path,
+    journal_url: str,
 ) -> None:
     """Finished jobs go whole; unfinished and quarantined ones stay, with their bytes."""
-    service = make_service()
+    service = make_media()
     job_id = make(service, emulator)
-    _age(home, 1000)
+    _age(journal_url, 1000)
     assert service.gc() == (not stays)
     if stays:
         assert service.journal.record(job_id).id == job_id
@@ -158,26 +156,26 @@ def test_what_goes(
         with pytest.raises(NotFound, match=job_id):
             service.resume(job_id)
         for table in ("media_jobs", "media_keys", "media_pictures", "media_references"):
-            assert _count(home, table) == 0
+            assert _count(journal_url, table) == 0
 
 
 def test_a_picture_that_waited_long_is_stored(
-    make_service: MakeService, emulator: GeminiEmulator, home: Path
+    make_media: MakeMedia, emulator: GeminiEmulator, journal_url: str
 ) -> None:
     """After years and a collection, a paid picture is still there to be stored, unpaid."""
-    service = make_service()
+    service = make_media()
     job_id = _not_stored(service, emulator)
-    _age(home, 1000)
+    _age(journal_url, 1000)
     assert service.gc() == 0
     result = service.resume(job_id)
     assert result.job_id == job_id
     assert emulator.calls == 1
-    assert _count(home, "media_pictures") == 0
+    assert _count(journal_url, "media_pictures") == 0
 
 
-def test_collecting_while_others_work(make_service: MakeService, emulator: GeminiEmulator) -> None:
+def test_collecting_while_others_work(make_media: MakeMedia, emulator: GeminiEmulator) -> None:
     """A job that is under way is not touched, however short the age."""
-    service, collected = make_service(), list[int]()
+    service, collected = make_media(), list[int]()
 
     def collect(sender: object, **values: object) -> None:
         collected.append(service.gc(timedelta(0)))
@@ -194,6 +192,7 @@ def test_collecting_while_others_work(make_service: MakeService, emulator: Gemin
 
 def test_the_processes_own_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Outside any app the journal is a file below MEDIA_HOME, made with the first picture."""
+    # SQLite only: it is about the file that is there when nothing is configured.
     monkeypatch.setattr(standalone, "_process_service", None)
     monkeypatch.setenv("MEDIA_HOME", str(tmp_path / "home"))
     service = get_image_generation_service()
@@ -202,4 +201,4 @@ def test_the_processes_own_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     result = service.generate_and_upload("A house", "house.png")
     assert (tmp_path / "home" / "media" / "house.png").exists()
     assert service.journal.record(result.job_id).result == result.to_dict()
-    assert _count(tmp_path / "home", "media_jobs") == 1
+    assert _count(f"sqlite:///{tmp_path}/home/media.sqlite3", "media_jobs") == 1

@@ -6,7 +6,6 @@ import itertools
 import os
 import re
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,23 +27,39 @@ from flask_media.journal.states import NEXT
 from flask_media.journal.states import UNFINISHED
 from flask_media.journal.states import State
 
-from .conftest import MakeService
+from .conftest import MakeMedia
+from .support import sql
 
-SPY = """
-CREATE TABLE spy (job TEXT, old TEXT, new TEXT);
-CREATE TRIGGER spy_insert AFTER INSERT ON media_jobs BEGIN
-    INSERT INTO spy VALUES (NEW.id, NULL, NEW.state);
-END;
-CREATE TRIGGER spy_update AFTER UPDATE OF state ON media_jobs WHEN OLD.state <> NEW.state BEGIN
-    INSERT INTO spy VALUES (NEW.id, OLD.state, NEW.state);
-END;
-"""
+SPY_ON_SQLITE = (
+    "CREATE TABLE spy (number INTEGER PRIMARY KEY, old TEXT, new TEXT)",
+    """CREATE TRIGGER spy_insert AFTER INSERT ON media_jobs BEGIN
+        INSERT INTO spy (old, new) VALUES (NULL, NEW.state);
+    END""",
+    """CREATE TRIGGER spy_update AFTER UPDATE OF state ON media_jobs WHEN OLD.state <> NEW.state
+    BEGIN
+        INSERT INTO spy (old, new) VALUES (OLD.state, NEW.state);
+    END""",
+)
+
+SPY_ON_POSTGRESQL = (
+    "CREATE TABLE spy (number BIGSERIAL PRIMARY KEY, old TEXT, new TEXT)",
+    """CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF TG_OP = 'INSERT' THEN
+            INSERT INTO spy (old, new) VALUES (NULL, NEW.state);
+        ELSIF OLD.state <> NEW.state THEN
+            INSERT INTO spy (old, new) VALUES (OLD.state, NEW.state);
+        END IF;
+        RETURN NULL;
+    END $$""",
+    """CREATE TRIGGER spy AFTER INSERT OR UPDATE ON media_jobs
+    FOR EACH ROW EXECUTE FUNCTION spy()""",
+)
 
 KILLED = """
 import os, signal, sys
 from flask import Flask
 from flask_media import FlaskMedia, signals
-app = Flask("shop", instance_path={home!r})
+app = Flask("shop", instance_path={instance!r})
 app.config.update({config!r})
 FlaskMedia(app)
 
@@ -59,32 +74,29 @@ app.extensions["media"].{call}
 class Spy:
     """What the database itself saw of the states."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path)
-        self._database.executescript(SPY)
+    def __init__(self, url: str) -> None:
+        self._url = url
+        is_sqlite = url.startswith("sqlite")
+        for statement in SPY_ON_SQLITE if is_sqlite else SPY_ON_POSTGRESQL:
+            with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
+                connection.exec_driver_sql(statement)
 
     @property
     def steps(self) -> list[tuple[str | None, str]]:
         """Each change of a state, in order."""
-        return list(self._database.execute("SELECT old, new FROM spy ORDER BY rowid"))
+        return sql(self._url, "SELECT old, new FROM spy ORDER BY number")
 
     @property
     def path(self) -> str:
         """The states of the one job, in order."""
         return " ".join(new for _, new in self.steps)
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._database.close()
-
 
 @pytest.fixture
-def spy(make_service: MakeService, home: Path) -> Iterator[Spy]:
+def spy(media: MediaService, journal_url: str) -> Spy:
     """Watches the journal from its first job on."""
-    assert make_service().resume_all() == []
-    spy = Spy(home / "media.sqlite3")
-    yield spy
-    spy.close()
+    assert media.resume_all() == []
+    return Spy(journal_url)
 
 
 def _try(call: Callable[[], object]) -> MediaError | None:
@@ -102,15 +114,22 @@ def _draw(service: MediaService, key: str = "house.png", **values: Any) -> Media
 class Stage:
     """What the scenes below have at hand."""
 
-    def __init__(self, make: MakeService, emulator: GeminiEmulator, home: Path) -> None:
+    def __init__(self, make: MakeMedia, emulator: GeminiEmulator, url: str, folder: Path) -> None:
         self.make = make
         self.emulator = emulator
-        self.home = home
+        self.url = url
+        self.folder = folder
 
     def killed(self, moment: str, call: str) -> None:
         """A process that is killed when the signal of that name is sent."""
-        config = {"GEMINI_API_KEY": "key", "GEMINI_BASE_URL": self.emulator.url}
-        code = KILLED.format(home=str(self.home), config=config, signal=moment, call=call)
+        config = {
+            "GEMINI_API_KEY": "key",
+            "GEMINI_BASE_URL": self.emulator.url,
+            "MEDIA_FOLDER": str(self.folder),
+            "MEDIA_JOURNAL_URL": self.url,
+        }
+        instance = str(self.folder.parent / "killed")
+        code = KILLED.format(instance=instance, config=config, signal=moment, call=call)
         done = subprocess.run(
             [sys.executable, "-c", code],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
@@ -174,7 +193,7 @@ def _no_picture(stage: Stage) -> None:
 
 
 def _storage_down(stage: Stage) -> None:
-    folder, service = stage.home / "media", stage.make()
+    folder, service = stage.folder, stage.make()
 
     def break_it(sender: object, **values: object) -> None:
         folder.rmdir()
@@ -233,14 +252,16 @@ SCENES: dict[Callable[[Stage], None], str] = {
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__.strip("_"))
 def test_scene(
+    *,
     scene: Callable[[Stage], None],
     spy: Spy,
-    make_service: MakeService,
+    make_media: MakeMedia,
     emulator: GeminiEmulator,
-    home: Path,
+    journal_url: str,
+    tmp_path: Path,
 ) -> None:
     """The job takes just these states, and each step is in the drawing."""
-    scene(Stage(make_service, emulator, home))
+    scene(Stage(make_media, emulator, journal_url, tmp_path / "media"))
     assert spy.path == SCENES[scene]
     for old, new in spy.steps:
         if old is not None:
@@ -282,13 +303,14 @@ class DiskFullError(Exception):
 
 
 @pytest.fixture
-def full_disk(make_service: MakeService) -> Iterator[tuple[MediaService, set[str]]]:
+def full_disk(media: MediaService) -> Iterator[tuple[MediaService, set[str]]]:
     """A service whose journal can't be written when a job gets one of the states in the set."""
-    service, refused = make_service(), set[str]()
+    service, refused = media, set[str]()
     service.resume_all()
 
     def before(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.startswith("UPDATE media_jobs") and refused.intersection(parameters):
+        values = parameters.values() if isinstance(parameters, dict) else parameters
+        if statement.startswith("UPDATE media_jobs") and refused.intersection(values):
             raise sa.exc.OperationalError(statement, {}, DiskFullError("disk full"))
 
     engine = service.journal._db._live_engine()
