@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from .config import MediaConfig
-from .config import conceal
+from .config_checks import conceal
 from .errors import InvalidConfig
 from .forks import reset_after_fork
 from .generators import make_generator

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.options import StorageProvider
 from flask_media.storage.s3 import S3Storage
 from flask_media.storage.s3_client import make_client

@@ -9,7 +9,7 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from ..config import Secret
+from ..config_checks import Secret
 from ..errors import AnswerError
 from ..errors import InvalidRequest
 from ..errors import MediaError

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import MediaConfig
-from ..config import Secret
+from ..config_checks import Secret
 
 if TYPE_CHECKING:
     from .journal import Journal

@@ -20,7 +20,7 @@ from flask_media import JournalError
 from flask_media import NotConfigured
 from flask_media import StorageProvider
 from flask_media.config import MediaConfig
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 
 FIELDS = {field.metadata["key"]: field for field in dataclasses.fields(MediaConfig)}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.emulator import GeminiEmulator
 from flask_media.generators.gemini import GeminiGenerator
 

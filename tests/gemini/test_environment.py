@@ -17,7 +17,7 @@ import google.auth.exceptions
 import pytest
 from google.oauth2.credentials import Credentials
 
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.emulator import GeminiEmulator
 from flask_media.errors import InvalidRequest
 from flask_media.errors import NotConfigured
@@ -247,7 +247,7 @@ def test_request_that_the_sdk_refuses(emulator: GeminiEmulator, generator: Gemin
 
 SLOW_IMPORT = """
 import sys, time
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.generators.gemini import GeminiGenerator
 from flask_media.values import GenerationRequest
 
@@ -277,7 +277,7 @@ def test_import_is_not_counted(emulator: GeminiEmulator) -> None:
 
 PRICES = """
 import sys
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.emulator import GeminiEmulator
 from flask_media.generators.gemini import GeminiGenerator
 from flask_media.values import GenerationRequest
@@ -304,7 +304,7 @@ def test_paid_answer_waits_for_no_import() -> None:
 FORKING = """
 import os, sys, zlib
 from concurrent.futures import ThreadPoolExecutor
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.emulator.pictures import make_picture
 from flask_media.generators.gemini import GeminiGenerator
 from flask_media.values import GenerationRequest

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.emulator import GeminiEmulator
 from flask_media.emulator import Reply
 from flask_media.emulator.pictures import make_picture

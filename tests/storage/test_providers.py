@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.errors import InvalidConfig
 from flask_media.errors import NotConfigured
 from flask_media.options import StorageProvider

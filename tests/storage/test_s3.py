@@ -20,7 +20,7 @@ import botocore.auth
 import pytest
 import tenacity
 
-from flask_media.config import Secret
+from flask_media.config_checks import Secret
 from flask_media.errors import NotConfigured
 from flask_media.errors import NotFound
 from flask_media.errors import StorageError
