@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
@@ -15,9 +16,16 @@ from .errors import InvalidRequest
 MAX_KEY_BYTES = 1024
 """Longest object key in UTF-8 bytes (the S3 API's limit)."""
 
-MAX_METADATA_BYTES = 2048 - len("flask-media") - len("0" * 64 + ";")
+MAX_JOB_ID_LENGTH = 64
+"""Longest id of a job that a storage keeps, in characters."""
+
+MAX_METADATA_BYTES = (
+    2048 - len("flask-media") - len("0" * 64 + ";") - len("0" * MAX_JOB_ID_LENGTH + ";")
+)
 """Largest metadata as sent, in bytes: S3 allows 2,048 for names and values together, of which the
-name that it is sent under and the picture's hash take their part."""
+name that it is sent under, the picture's hash and its job's id take their part."""
+
+_JOB_ID = re.compile(rf"[0-9A-Za-z_-]{{0,{MAX_JOB_ID_LENGTH}}}")
 
 
 def check_object_key(key: object) -> str:
@@ -43,6 +51,22 @@ def check_object_key(key: object) -> str:
     if fault:
         raise InvalidRequest(f"object_key {_shorten(key)} {fault}.")
     return key
+
+
+def check_job_id(job_id: object) -> str:
+    """Return the id of a job, or the empty text for none, if every storage can keep it.
+
+    :raises InvalidRequest: it is no text, over 64 characters, or has another sign than letters and
+        digits of ASCII, ``_`` and ``-``.
+    """
+    if not isinstance(job_id, str):
+        raise InvalidRequest(f"job_id must be a str, not {type(job_id).__name__}.")
+    if not _JOB_ID.fullmatch(job_id):
+        raise InvalidRequest(
+            f"job_id {_shorten(job_id)} can't be kept; give at most {MAX_JOB_ID_LENGTH} letters "
+            "and digits of ASCII, '_' and '-'."
+        )
+    return str.__str__(job_id)
 
 
 def check_metadata(metadata: object) -> dict[str, str]:

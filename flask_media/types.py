@@ -43,6 +43,8 @@ class ObjectStat:
     """The metadata as the caller gave it, numbers as text."""
     sha256: str | None = None
     """SHA-256 as its writer gave it; None for an object that Flask-Media did not store."""
+    job_id: str | None = None
+    """The job that made it, as its writer gave it; None where none is known."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

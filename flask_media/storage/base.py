@@ -9,6 +9,7 @@ from typing import Any
 from typing import final
 
 from ..errors import NotFound
+from ..keys import check_job_id
 from ..keys import check_metadata
 from ..keys import check_object_key
 from ..types import ObjectStat
@@ -69,6 +70,7 @@ class Storage(abc.ABC):
         content_type: str,
         sha256: str,
         metadata: Mapping[str, str] | None = None,
+        job_id: str = "",
     ) -> None:
         """Store the object whole or not at all, replacing one of that key.
 
@@ -77,10 +79,13 @@ class Storage(abc.ABC):
         :param content_type: its media type.
         :param sha256: SHA-256 of ``data``, 64 hexadecimal digits.
         :param metadata: text by name, given back by :meth:`stat` as it is.
-        :raises InvalidRequest: the key or the metadata is wrong.
+        :param job_id: the job that made it, 0 to 64 letters, digits, ``_`` and ``-``; given back by
+            :meth:`stat` and no part of the metadata. Tells this object from one of the same bytes.
+        :raises InvalidRequest: the key, the metadata or the job's id is wrong.
         :raises StorageError: the storage refused or failed; ``retryable`` says which.
         """
-        self._put(self.check_key(key), data, content_type, sha256, check_metadata(metadata))
+        key, text = self.check_key(key), check_metadata(metadata)
+        self._put(key, data, content_type, sha256, text, check_job_id(job_id))
 
     @final
     def open(self, key: str) -> StoredFile:
@@ -113,16 +118,25 @@ class Storage(abc.ABC):
         return True
 
     @final
-    def holds(self, key: str, sha256: str) -> bool:
+    def holds(
+        self, key: str, sha256: str, *, size_bytes: int | None = None, job_id: str | None = None
+    ) -> bool:
         """Whether the object is there with just those bytes, as far as the storage knows.
 
         :param sha256: SHA-256 of the bytes, 64 hexadecimal digits.
+        :param size_bytes: size in bytes, None for any.
+        :param job_id: the job that made it, ``""`` for an object of no job, None for any.
         :raises StorageError: the storage refused or failed.
         """
         try:
-            return self.stat(key).sha256 == sha256
+            stat = self.stat(key)
         except NotFound:
             return False
+        return (
+            stat.sha256 == sha256
+            and size_bytes in (None, stat.size_bytes)
+            and job_id in (None, stat.job_id or "")
+        )
 
     @final
     def delete(self, key: str) -> None:
@@ -138,8 +152,14 @@ class Storage(abc.ABC):
         return self._url(check_object_key(key))
 
     @abc.abstractmethod
-    def _put(
-        self, key: str, data: bytes, content_type: str, sha256: str, metadata: dict[str, str]
+    def _put(  # noqa: PLR0917 - Storage.put alone calls it
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,
+        sha256: str,
+        metadata: dict[str, str],
+        job_id: str,
     ) -> None: ...
 
     @abc.abstractmethod

@@ -60,9 +60,9 @@ class FilesystemStorage(Storage):
     """Objects as files below a folder, which is made before the first write.
 
     A file has the name of its key, so that a web server can serve the folder; names that a file
-    system can't hold are escaped. What a file can't hold (content type, metadata, SHA-256) is in
-    ``.meta`` below the folder, for this user alone. All else follows the umask. No symbolic link
-    below the folder is followed.
+    system can't hold are escaped. What a file can't hold (content type, metadata, SHA-256, the
+    job's id) is in ``.meta`` below the folder, for this user alone. All else follows the umask. No
+    symbolic link below the folder is followed.
 
     :param folder: the root; relative to the working directory.
     :param base_url: the URL of a key; where it is None or gives None, a ``file://`` URI.
@@ -132,10 +132,22 @@ class FilesystemStorage(Storage):
             )
         return key
 
-    def _put(
-        self, key: str, data: bytes, content_type: str, sha256: str, metadata: dict[str, str]
+    def _put(  # noqa: PLR0917 - Storage.put alone calls it
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,
+        sha256: str,
+        metadata: dict[str, str],
+        job_id: str,
     ) -> None:
-        about = {"key": key, "content_type": content_type, "sha256": sha256, "metadata": metadata}
+        about = {
+            "key": key,
+            "content_type": content_type,
+            "sha256": sha256,
+            "job_id": job_id,
+            "metadata": metadata,
+        }
         names = _names(key)
         with self._errors("write", key):
             try:
@@ -205,6 +217,7 @@ class FilesystemStorage(Storage):
             content_type=about["content_type"],
             metadata=about["metadata"],
             sha256=about["sha256"],
+            job_id=about.get("job_id") or None,  # older sidecars have none
         )
 
     def _delete(self, key: str) -> None:

@@ -31,11 +31,21 @@ class MemoryStorage(Storage):
         """``memory://`` and a random name."""
         return self._location
 
-    def _put(
-        self, key: str, data: bytes, content_type: str, sha256: str, metadata: dict[str, str]
+    def _put(  # noqa: PLR0917 - Storage.put alone calls it
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,
+        sha256: str,
+        metadata: dict[str, str],
+        job_id: str,
     ) -> None:
         stat = ObjectStat(
-            size_bytes=len(data), content_type=content_type, metadata=metadata, sha256=sha256
+            size_bytes=len(data),
+            content_type=content_type,
+            metadata=metadata,
+            sha256=sha256,
+            job_id=job_id or None,
         )
         self._objects[key] = (bytes(data), stat)
 

@@ -19,7 +19,6 @@ from ..errors import NotConfigured
 from ..errors import NotFound
 from ..errors import StorageError
 from ..forks import reset_after_fork
-from ..keys import encode_metadata
 from ..keys import quote_key
 from ..options import StorageProvider
 from ..types import ObjectStat
@@ -33,6 +32,7 @@ from .s3_errors import Failure
 from .s3_errors import Place
 from .s3_errors import translate
 from .s3_objects import Body
+from .s3_objects import own_line
 from .s3_objects import stat_of
 
 if TYPE_CHECKING:
@@ -160,15 +160,21 @@ class S3Storage(Storage):
             "calls config.from_prefixed_env()."
         )
 
-    def _put(
-        self, key: str, data: bytes, content_type: str, sha256: str, metadata: dict[str, str]
+    def _put(  # noqa: PLR0917 - Storage.put alone calls it
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,
+        sha256: str,
+        metadata: dict[str, str],
+        job_id: str,
     ) -> None:
         arguments: dict[str, Any] = {
             "Bucket": self._bucket,
             "Key": key,
             "Body": data,
             "ContentType": content_type,
-            "Metadata": {OWN_METADATA: f"{sha256};{encode_metadata(metadata)}"},
+            "Metadata": {OWN_METADATA: own_line(sha256, job_id, metadata)},
         }
         if self._acl:
             arguments["ACL"] = self._acl
@@ -180,7 +186,8 @@ class S3Storage(Storage):
             # The object may be written and the answer lost, on the way or by a gateway's 5xx.
             found = self._try("stat", key, lambda client: self._head(client, key), attempts=1)
             if isinstance(found, ObjectStat) and (
-                (found.size_bytes, found.sha256, found.metadata) == (len(data), sha256, metadata)
+                (found.size_bytes, found.sha256, found.job_id or "", found.metadata)
+                == (len(data), sha256, job_id, metadata)
             ):
                 logger.info("The answer to a PUT of %r was lost; it is stored.", key)
                 return

@@ -27,9 +27,10 @@ MAX_CONNECTIONS = 64
 """Connections kept, one for each of 64 threads. Only those in use at once are ever opened."""
 
 OWN_METADATA = "flask-media"
-"""Name of the one metadata header of an object: ``<SHA-256>;<encoded metadata>``.
+"""Name of the one metadata header of an object: ``<SHA-256>;<job's id>;<encoded metadata>``.
 
-A single header, because servers fold the case of names and turn ``_`` into ``-``.
+A single header, because servers fold the case of names and turn ``_`` into ``-``. An older form has
+no job's id and one semicolon.
 """
 
 _DIGEST_HEADER = f"x-amz-meta-{OWN_METADATA}"

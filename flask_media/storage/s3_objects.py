@@ -9,10 +9,12 @@ from typing import Any
 
 from ..errors import StorageError
 from ..keys import decode_metadata
+from ..keys import encode_metadata
 from ..types import ObjectStat
 from .s3_client import OWN_METADATA
 
-_OWN_LINE = re.compile(r"([0-9a-f]{64});(.*)", re.DOTALL)
+_OWN_LINE = re.compile(r"([0-9a-f]{64});(?:([0-9A-Za-z_-]*);)?([^;]*)")
+"""The older form has no job's id. Metadata has no semicolon in it, encoded as it is."""
 
 
 class Body(io.RawIOBase):
@@ -41,25 +43,31 @@ class Body(io.RawIOBase):
         super().close()
 
 
+def own_line(sha256: str, job_id: str, metadata: dict[str, str]) -> str:
+    """The value of the header that :func:`stat_of` reads."""
+    return f"{sha256};{job_id};{encode_metadata(metadata)}"
+
+
 def stat_of(answer: Any) -> ObjectStat:
     """What the headers of an answer to GET or HEAD say of the object."""
-    sha256, metadata = _read_metadata(answer["Metadata"])
+    sha256, job_id, metadata = _read_metadata(answer["Metadata"])
     return ObjectStat(
         size_bytes=answer["ContentLength"],
         content_type=answer.get("ContentType", "application/octet-stream"),
         metadata=metadata,
         sha256=sha256,
+        job_id=job_id,
     )
 
 
-def _read_metadata(headers: dict[str, str]) -> tuple[str | None, dict[str, str]]:
-    """SHA-256 and metadata of an object of ours; None and the headers of anybody else's."""
+def _read_metadata(headers: dict[str, str]) -> tuple[str | None, str | None, dict[str, str]]:
+    """SHA-256, job's id and metadata of an object of ours; of anybody else's the headers alone."""
     # Go's servers give header names back in another case.
     own = next((line for name, line in headers.items() if name.lower() == OWN_METADATA), "")
     match = _OWN_LINE.fullmatch(own)
     if match:
         try:
-            return match[1], decode_metadata(match[2])
+            return match[1], match[2] or None, decode_metadata(match[3])
         except ValueError:
             pass
-    return None, dict(headers)
+    return None, None, dict(headers)

@@ -28,6 +28,8 @@ import pytest
 
 from ..errors import InvalidRequest
 from ..errors import NotFound
+from ..keys import MAX_JOB_ID_LENGTH
+from ..keys import MAX_METADATA_BYTES
 from ..storage.base import Storage
 
 THREADS = 16
@@ -121,10 +123,12 @@ class StorageContract:
         assert storage.stat(f"{folder}/a").metadata == _METADATA
 
     def test_largest_metadata(self, storage: Storage, folder: str) -> None:
-        """Metadata of the largest size allowed is kept."""
-        metadata = {"name": "v" * 1895}
-        _put(storage, f"{folder}/a", b"x", metadata)
-        assert storage.stat(f"{folder}/a").metadata == metadata
+        """Metadata of the largest size allowed is kept, beside the longest id of a job."""
+        metadata = {"name": "v" * (MAX_METADATA_BYTES - len("name="))}
+        job_id = "j" * MAX_JOB_ID_LENGTH
+        _put(storage, f"{folder}/a", b"x", metadata, job_id=job_id)
+        stat = storage.stat(f"{folder}/a")
+        assert (stat.metadata, stat.job_id) == (metadata, job_id)
 
     @pytest.mark.parametrize("metadata", [{"a": "x\r\ny"}, {"a": "x" * 3000}, {"": "x"}])
     def test_wrong_metadata(self, storage: Storage, folder: str, metadata: dict[str, str]) -> None:
@@ -133,6 +137,41 @@ class StorageContract:
             _put(storage, f"{folder}/a", b"x", metadata)
         with pytest.raises(NotFound):
             storage.stat(f"{folder}/a")
+
+    @pytest.mark.parametrize("job_id", ["7f", "Job_7-of-A", "-", ""])
+    @pytest.mark.parametrize("metadata", [{}, {"goal": "7;8"}, {"job_id": "another"}])
+    def test_job_id(
+        self, storage: Storage, folder: str, job_id: str, metadata: dict[str, str]
+    ) -> None:
+        """The job that made an object is told by stat and by the open file, beside the metadata."""
+        _put(storage, f"{folder}/a", b"x", metadata, job_id=job_id)
+        stat = storage.stat(f"{folder}/a")
+        assert (stat.job_id, stat.metadata) == (job_id or None, metadata)
+        assert stat.sha256 == hashlib.sha256(b"x").hexdigest()
+        with storage.open(f"{folder}/a") as file:
+            assert file.stat == stat
+
+    @pytest.mark.parametrize("job_id", ["a;b", "a b", "line\n", "é", "x" * 65, None])
+    def test_wrong_job_id(self, storage: Storage, folder: str, job_id: str) -> None:
+        """What is no id of a job is refused and nothing stored."""
+        with pytest.raises(InvalidRequest, match="job_id"):
+            _put(storage, f"{folder}/a", b"x", job_id=job_id)
+        assert not storage.exists(f"{folder}/a")
+
+    def test_holds(self, storage: Storage, folder: str) -> None:
+        """An object is recognised by its hash, and by size and job where they are given."""
+        key, sha256 = f"{folder}/a", hashlib.sha256(b"same").hexdigest()
+        assert not storage.holds(key, sha256)
+        _put(storage, key, b"same", job_id="mine")
+        assert storage.holds(key, sha256)
+        assert storage.holds(key, sha256, size_bytes=4, job_id="mine")
+        assert not storage.holds(key, "0" * 64, size_bytes=4, job_id="mine")
+        assert not storage.holds(key, sha256, size_bytes=5)
+        for other in ("another", "Mine", ""):
+            assert not storage.holds(key, sha256, job_id=other)
+        _put(storage, key, b"same")
+        assert storage.holds(key, sha256, job_id="")
+        assert not storage.holds(key, sha256, job_id="mine")
 
     def test_overwrite(self, storage: Storage, folder: str) -> None:
         """A second put replaces bytes, type and metadata."""
@@ -297,9 +336,12 @@ def _put(
     metadata: dict[str, str] | None = None,
     *,
     content_type: str = "image/png",
+    job_id: str = "",
 ) -> None:
     sha256 = hashlib.sha256(data).hexdigest()
-    storage.put(key, data, content_type=content_type, sha256=sha256, metadata=metadata)
+    storage.put(
+        key, data, content_type=content_type, sha256=sha256, metadata=metadata, job_id=job_id
+    )
 
 
 def _read(storage: Storage, key: str) -> bytes:

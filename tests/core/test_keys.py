@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from flask_media import InvalidRequest
+from flask_media.keys import MAX_JOB_ID_LENGTH
 from flask_media.keys import MAX_METADATA_BYTES
+from flask_media.keys import check_job_id
 from flask_media.keys import check_metadata
 from flask_media.keys import check_object_key
 from flask_media.keys import decode_metadata
@@ -186,6 +188,21 @@ def test_too_much_metadata(given: dict[str, str]) -> None:
         InvalidRequest, match=f"takes \\d+ bytes as sent; at most {MAX_METADATA_BYTES}"
     ):
         check_metadata(given)
+
+
+@pytest.mark.parametrize("job_id", ["", "7f", "A-b_9", "x" * MAX_JOB_ID_LENGTH])
+def test_good_job_id(job_id: str) -> None:
+    """The id of a job is given back as it is; the empty one means none."""
+    assert check_job_id(job_id) == job_id
+
+
+@pytest.mark.parametrize(
+    "job_id", ["a;b", "a b", "a\n", "é", "٣", "x" * (MAX_JOB_ID_LENGTH + 1), b"7f", None, 7]
+)
+def test_wrong_job_id(job_id: object) -> None:
+    """What can't stand in a header beside other parts is no id of a job."""
+    with pytest.raises(InvalidRequest, match="job_id"):
+        check_job_id(job_id)
 
 
 def test_largest_metadata() -> None:

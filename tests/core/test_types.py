@@ -200,4 +200,4 @@ def test_an_uploads_job_has_no_prompt() -> None:
     job = Job(id="7f", object_key="a.png", url="/a.png", format=ImageFormat.PNG, metadata={})
     assert (job.prompt, job.original_prompt) == (None, None)
     stat = ObjectStat(size_bytes=1, content_type="image/png", metadata={})
-    assert stat.sha256 is None
+    assert (stat.sha256, stat.job_id) == (None, None)
