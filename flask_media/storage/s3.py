@@ -13,7 +13,7 @@ from typing import NoReturn
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from ..config import Secret
+from ..config_checks import Secret
 from ..errors import InvalidConfig
 from ..errors import NotConfigured
 from ..errors import NotFound
