@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -163,13 +162,13 @@ class Pipeline:
 
     def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
         """See :meth:`flask_media.MediaService.resume_all`."""
-        results: list[MediaResult | GeneratedImage | MediaError] = list(self._told_failures())
-        for job_id in self._journal.left(self._storage.location):
+        scope = self._storage.location
+        steps = [(self._tell_failure, job_id) for job_id in self._journal.untold(scope)]
+        steps += [(self._finish_left, job_id) for job_id in self._journal.left(scope)]
+        results: list[MediaResult | GeneratedImage | MediaError] = []
+        for step, job_id in steps:
             try:
-                held = self._journal.claim(job_id)
-                if not isinstance(held, Claim):
-                    continue  # another process was quicker
-                result = self._finish(held, self._taken_over(held), keep=True)
+                outcome = step(job_id)
             except MediaError as error:
                 results.append(error)
             except Exception as error:  # one that no stage foresaw must not stop the others
@@ -178,20 +177,27 @@ class Pipeline:
                     MediaError(f"{type(error).__name__}: {error}", job_id=job_id, retryable=False)
                 )
             else:
-                if result is not None:
-                    results.append(result)
+                if outcome is not None:
+                    results.append(outcome)
         return results
 
-    def _told_failures(self) -> Iterator[MediaError]:
-        """Tell of the jobs that ended without a picture in processes that ended before they did."""
-        for job_id in self._journal.untold(self._storage.location):
-            if (claim := self._journal.take_untold(job_id)) is None:
-                continue
-            job = self._taken_over(claim)
-            error = load_error(self._journal.record(job_id).error or "")
-            self._work.failed(signals.generation_failed, job, error)
-            self._work.record(self._journal.release, claim)
-            yield error
+    def _finish_left(self, job_id: str) -> MediaResult | GeneratedImage | MediaError | None:
+        """Finish a job that a dead process left; None if another process was quicker."""
+        held = self._journal.claim(job_id)
+        if not isinstance(held, Claim):
+            return None
+        return self._finish(held, self._taken_over(held), keep=True)
+
+    def _tell_failure(self, job_id: str) -> MediaResult | GeneratedImage | MediaError | None:
+        """Tell of a job that ended without a picture in a process that ended before it did; None
+        if another process was quicker."""
+        if (claim := self._journal.take_untold(job_id)) is None:
+            return None
+        job = self._taken_over(claim)
+        error = load_error(self._journal.record(job_id).error or "")
+        self._work.failed(signals.generation_failed, job, error)
+        self._work.record(self._journal.release, claim)
+        return error
 
     # A job
 

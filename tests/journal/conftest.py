@@ -22,6 +22,7 @@ from flask_media.emulator import GeminiEmulator
 from flask_media.emulator import Reply
 from flask_media.service import MediaService
 
+from .halting import Halting
 from .support import Gate
 
 MakeMedia = Callable[..., MediaService]
@@ -71,21 +72,28 @@ def journal_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def make_media(emulator: GeminiEmulator, journal_url: str, tmp_path: Path) -> Iterator[MakeMedia]:
+def config(emulator: GeminiEmulator, journal_url: str, tmp_path: Path) -> dict[str, Any]:
+    """The config of an app with a folder of its own for the pictures."""
+    return {
+        "GEMINI_API_KEY": "test-key",
+        "GEMINI_BASE_URL": emulator.url,
+        "MEDIA_STORAGE": "filesystem",
+        "MEDIA_FOLDER": str(tmp_path / "media"),
+        "MEDIA_FILES_URL": "https://pictures.example",
+        "MEDIA_JOURNAL_URL": journal_url,
+    }
+
+
+@pytest.fixture
+def make_media(config: dict[str, Any], tmp_path: Path) -> Iterator[MakeMedia]:
     """Makes services with one journal and one folder, as processes of an app have them."""
     made: list[MediaService] = []
     numbers = itertools.count()
+    usual = config
 
     def make(**config: Any) -> MediaService:
         app = Flask("shop", instance_path=str(tmp_path / f"instance-{next(numbers)}"))
-        app.config.update(
-            GEMINI_API_KEY="test-key",
-            GEMINI_BASE_URL=emulator.url,
-            MEDIA_STORAGE="filesystem",
-            MEDIA_FOLDER=str(tmp_path / "media"),
-            MEDIA_FILES_URL="https://pictures.example",
-            MEDIA_JOURNAL_URL=journal_url,
-        )
+        app.config.update(usual)
         app.config.update(config)
         FlaskMedia(app)
         service: MediaService = app.extensions["media"]
@@ -102,6 +110,26 @@ def make_media(emulator: GeminiEmulator, journal_url: str, tmp_path: Path) -> It
 def media(make_media: MakeMedia) -> MediaService:
     """A service with the usual config."""
     return make_media()
+
+
+@pytest.fixture
+def halting(config: dict[str, Any], tmp_path: Path) -> Callable[..., Halting]:
+    """Starts another process of the app of ``make_media``; keywords are config keys."""
+
+    def start(
+        call: str, arguments: dict[str, Any] | None = None, *, at: str | None, **changes: Any
+    ) -> Halting:
+        return Halting(
+            {
+                "instance": str(tmp_path / "instance-halting"),
+                "config": config | changes,
+                "call": call,
+                "arguments": arguments or {},
+                "at": at,
+            }
+        )
+
+    return start
 
 
 @pytest.fixture
