@@ -242,7 +242,8 @@ class Work:
             made = rendered(job, answer, len(claim.attempts))
         except Exception as error:
             if isinstance(error, InvalidImage):
-                self.record(self._journal.quarantined, claim, error)
+                data = answer.data if claim.unwritten else None
+                self.record(self._journal.quarantined, claim, error, data)
             self.failed(signals.generation_failed, job, error)
             raise
         self.emit(signals.generation_finished, job, image=generated_image(job, made))

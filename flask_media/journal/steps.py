@@ -130,15 +130,10 @@ class JournalSteps(JournalReader):
         with self._moving(claim, State.QUARANTINED) as connection:
             if data is not None:
                 connection.execute(_insert_picture, {"job_id": claim.id, "data": data})
-            self._write(
-                connection,
-                claim,
-                error=dump_error(error),
-                risk_nano=jobs.c.risk_nano + claim.reserved_nano,
-                reserved_nano=0,
-                flight=None,
-            )
-        claim.reserved_nano = 0
+            risk = {"risk_nano": jobs.c.risk_nano + claim.reserved_nano, "reserved_nano": 0}
+            answered = self._answered(connection, claim)
+            self._write(connection, claim, error=dump_error(error), flight=None, **risk | answered)
+        claim.reserved_nano, claim.unwritten = 0, {}
 
     def uploaded(self, claim: Claim, result: MediaResult) -> None:
         """Record that the storage has the picture, and let its bytes go."""
