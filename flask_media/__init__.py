@@ -11,14 +11,17 @@ from .errors import InProgress
 from .errors import InvalidConfig
 from .errors import InvalidImage
 from .errors import InvalidRequest
+from .errors import JobCancelled
 from .errors import JournalError
 from .errors import MediaError
 from .errors import NoImageReturned
 from .errors import NotConfigured
 from .errors import NotFound
+from .errors import ObjectExists
 from .errors import OutcomeUnknown
 from .errors import ProviderRefused
 from .errors import ProviderUnavailable
+from .errors import QueueUnavailable
 from .errors import RateLimited
 from .errors import StorageError
 from .errors import UploadFailed
@@ -53,6 +56,7 @@ __all__ = [
     "InvalidConfig",
     "InvalidImage",
     "InvalidRequest",
+    "JobCancelled",
     "JournalError",
     "MediaError",
     "MediaResult",
@@ -60,10 +64,12 @@ __all__ = [
     "NoImageReturned",
     "NotConfigured",
     "NotFound",
+    "ObjectExists",
     "ObjectStat",
     "OutcomeUnknown",
     "ProviderRefused",
     "ProviderUnavailable",
+    "QueueUnavailable",
     "RateLimited",
     "StorageError",
     "StorageProvider",

@@ -104,6 +104,17 @@ class MediaConfig:
     """Seconds a job stays with a process that stopped renewing it."""
     on_unknown: str = _key("MEDIA_ON_UNKNOWN", check_one_of("retry", "raise"), "retry")
     """What a call that was cut off means for the next asking: ``retry`` or ``raise``."""
+    queue: str = _key("MEDIA_QUEUE", check_one_of("threads", "celery"), "threads")
+    """Who works on what ``generate_later`` takes: ``threads`` of the processes that asked, or
+    ``celery``, the workers of the app's own Celery app."""
+    queue_threads: int = _key("MEDIA_QUEUE_THREADS", check_count(1, 256), 4)
+    """Threads of a process that work on its jobs, where MEDIA_QUEUE is ``threads``."""
+    queue_size: int = _key("MEDIA_QUEUE_SIZE", check_count(1, 100_000), 100)
+    """Most jobs of a process that wait for a thread; a further one is refused."""
+    queue_retries: int = _key("MEDIA_QUEUE_RETRIES", check_count(0, 100), 5)
+    """How often a job in the background is tried again after an error that can pass."""
+    queue_retry_seconds: float = _key("MEDIA_QUEUE_RETRY_SECONDS", check_seconds, 10.0)
+    """Seconds before the first of these, where the provider does not say; doubled each time."""
     budget_per_day: Decimal | None = _key("MEDIA_BUDGET_USD_PER_DAY", check_usd)
     """Most US dollars of the app in a UTC day."""
     budget_per_user_per_day: Decimal | None = _key("MEDIA_BUDGET_USD_PER_USER_PER_DAY", check_usd)

@@ -20,7 +20,10 @@
     ├── JournalError                      a step can't be recorded, so it is not taken
     ├── BudgetExceeded                    the day's budget is used up
     ├── IdempotencyConflict               the key stands for another request
-    └── InProgress                        the same request is under way elsewhere
+    ├── InProgress                        the same request is under way elsewhere
+    ├── ObjectExists                      the key is taken, and was not to be overwritten
+    ├── JobCancelled                      it was cancelled before it cost anything
+    └── QueueUnavailable                  the queue is full or out of reach; nothing was paid
 
 Every one says ``retryable``, whether the same request can succeed when it is made again, and
 pickles with its attributes. None carries a credential, a response object or a request object.
@@ -266,3 +269,27 @@ class InProgress(MediaError):
     """The same request is under way as ``job_id``, and was not to be waited for."""
 
     retryable = True
+
+
+class ObjectExists(MediaError):
+    """There is an object under that key, or a job at making one. Nothing was paid."""
+
+
+class JobCancelled(MediaError):
+    """The job was cancelled before the model was asked. Nothing was paid."""
+
+
+class QueueUnavailable(MediaError):
+    """The queue is full, or its broker is out of reach. Nothing was paid.
+
+    :param retry_after: seconds after which to ask again.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, message: str = "", *, retry_after: float | None = None, **values: Any
+    ) -> None:
+        super().__init__(message, **values)
+        self.retry_after = retry_after
+        """Seconds after which to ask again, or None."""

@@ -56,6 +56,7 @@ class FlaskMedia:
             sender=app,
             files_url=partial(_files_url, app, config.files_url),
             prompt_loader=app.create_global_jinja_loader(),
+            context=app.app_context,
         )
 
     def create_blueprint(self, *, authorize: Authorize, name: str = "media") -> Blueprint:

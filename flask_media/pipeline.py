@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,9 +13,12 @@ from . import prompts
 from . import signals
 from .config import MediaConfig
 from .errors import InProgress
+from .errors import JobCancelled
 from .errors import MediaError
 from .errors import NotFound
+from .errors import ObjectExists
 from .errors import OutcomeUnknown
+from .errors import UploadFailed
 from .inputs import PictureSource
 from .inputs import read_bytes
 from .journal.codec import load_error
@@ -27,10 +29,8 @@ from .journal.records import Busy
 from .journal.records import Claim
 from .journal.records import Finished
 from .journal.records import Record
-from .journal.states import UNFINISHED
 from .journal.states import State
 from .journal.steps import LostHoldError
-from .options import ImageGenerationConfig
 from .request import asking_of
 from .request import generation_job
 from .request import upload_job
@@ -38,6 +38,8 @@ from .stages import finished
 from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationJob
+from .values import Terms
+from .values import Wanted
 from .work import Work
 
 if TYPE_CHECKING:
@@ -81,53 +83,55 @@ class Pipeline:
 
     # Doors
 
-    def generate_and_upload(
-        self,
-        prompt: str,
-        object_key: str,
-        metadata: Mapping[str, Any] | None,
-        config: ImageGenerationConfig | None,
-        reference_images: Iterable[PictureSource | str],
-        *,
-        idempotency_key: str | None,
-        reuse: bool,
-        spender: str | None,
-        wait: bool,
-    ) -> MediaResult:
+    def generate_and_upload(self, wanted: Wanted, terms: Terms) -> MediaResult:
         """See :meth:`flask_media.MediaService.generate_and_upload`."""
-        key = self._storage.check_key(object_key)
-        job = self._job(prompt, config, reference_images, key, metadata)
-        asking = asking_of(
-            job,
-            scope=self._storage.location,
-            model=self._generator.model_of(job.request),
-            idempotency_key=idempotency_key,
-            reuse=reuse or self._config.reuse,
-            spender=spender,
-        )
+        job = self._job(wanted, self._storage.check_key(wanted.object_key))
+        asking = self._asking(job, terms)
         held: MediaResult | Claim | Finished | Busy = self._begin(asking, job)
         while not isinstance(held, MediaResult):
-            held = self._joined(held, job, asking, wait=wait)
+            held = self._joined(held, job, asking, wait=terms.wait)
         return held
 
-    def generate(
-        self,
-        prompt: str,
-        config: ImageGenerationConfig | None,
-        reference_images: Iterable[PictureSource | str],
-        *,
-        spender: str | None,
-    ) -> GeneratedImage:
-        """See :meth:`flask_media.MediaService.generate`."""
-        job = self._job(prompt, config, reference_images)
-        asking = asking_of(
-            job,
-            scope=self._storage.location,
-            model=self._generator.model_of(job.request),
-            spender=spender,
-        )
+    def enter(self, wanted: Wanted, terms: Terms) -> tuple[Claim, GenerationJob] | Record:
+        """Find or make the job for a queue: it is held if there is something to do for it.
+
+        :raises InProgress: it is under way already, and ``terms.wait`` is False.
+        :raises ObjectExists: there is such an object, and ``terms.overwrite`` is False.
+        :raises MediaError: as :meth:`generate_and_upload`, but nothing that costs.
+        """
+        key = self._storage.check_key(wanted.object_key)
+        job = self._job(wanted, key)
+        asking = self._asking(job, terms)
         held = self._begin(asking, job)
-        image = self._finish(held, job) if isinstance(held, Claim) else None
+        while not isinstance(held, Claim):
+            if isinstance(held, Busy) and not terms.wait:
+                raise _in_progress(held.record)
+            if isinstance(held, Busy) or not asking.reuse or held.record.state is not State.DONE:
+                return held.record
+            other = self._instead(held, job, asking, self._outcome(held.record))
+            if other is None:
+                return held.record
+            held = other
+        if not held.is_new:
+            return held, self.taken_over(held, job.metadata)
+        if not terms.overwrite:
+            self._check_is_free(held, job, key)
+        return held, job
+
+    def _check_is_free(self, claim: Claim, job: GenerationJob, key: str) -> None:
+        """Refuse a key that has an object. Only now: no other job for it can begin any more."""
+        try:
+            if self._storage.exists(key):
+                raise ObjectExists(f"There is an object under {key!r} already.", job_id=job.id)
+        except MediaError as error:
+            self.end(claim, job, error)
+            raise
+
+    def generate(self, wanted: Wanted, *, spender: str | None) -> GeneratedImage:
+        """See :meth:`flask_media.MediaService.generate`."""
+        job = self._job(wanted, None)
+        held = self._begin(self._asking(job, Terms(spender=spender)), job)
+        image = self.finish(held, job) if isinstance(held, Claim) else None
         if not isinstance(image, GeneratedImage):
             raise OutcomeUnknown("Another process took the job over.", job_id=job.id)
         return image
@@ -141,7 +145,11 @@ class Pipeline:
         job = upload_job(object_key, metadata, self._storage)
         picture = imaging.inspect(read_bytes("data", data), decode=True)
         picture = imaging.render(picture, format=job.format, generated=False)
-        result = self._work.put(job, object_key, finished(picture))
+        try:
+            result = self._work.put(job, object_key, finished(picture))
+        except UploadFailed as error:
+            self._work.failed(signals.upload_failed, job, error)
+            raise
         self._work.emit(signals.upload_finished, job, result=result)
         return result
 
@@ -151,12 +159,12 @@ class Pipeline:
             held = self._journal.claim(job_id)
             if isinstance(held, Busy):
                 record = self._journal.wait(job_id)
-                if record.state in UNFINISHED and not _was_let_go(record):
+                if not record.has_ended:
                     continue
                 return self._outcome(record)
             if isinstance(held, Finished):
                 return self._outcome(held.record)
-            result = self._finish(held, self._taken_over(held), buy=buy)
+            result = self.finish(held, self.taken_over(held), buy=buy)
             if result is not None:
                 return result
 
@@ -186,39 +194,77 @@ class Pipeline:
         held = self._journal.claim(job_id)
         if not isinstance(held, Claim):
             return None
-        return self._finish(held, self._taken_over(held), keep=True)
+        return self.finish(held, self.taken_over(held), keep=True)
 
     def _tell_failure(self, job_id: str) -> MediaResult | GeneratedImage | MediaError | None:
         """Tell of a job that ended without a picture in a process that ended before it did; None
         if another process was quicker."""
         if (claim := self._journal.take_untold(job_id)) is None:
             return None
-        job = self._taken_over(claim)
+        job = self.taken_over(claim)
         error = load_error(self._journal.record(job_id).error or "")
         self._work.failed(signals.generation_failed, job, error)
         self._work.record(self._journal.release, claim)
         return error
 
+    def cancel(self, job_id: str) -> bool:
+        """See :meth:`flask_media.MediaJob.cancel`."""
+        claim = self._journal.seize(job_id)
+        if claim is None:
+            return False
+        error = JobCancelled("The job was cancelled before it cost anything more.")
+        self.end(claim, self.taken_over(claim), error)
+        return True
+
+    def dropped(self) -> list[str]:
+        """The ids of this storage's jobs that a queue may go on with, as their process ended."""
+        return self._journal.dropped(self._storage.location)
+
+    def let_go(self, claim: Claim) -> None:
+        """Leave a job that is held to any other process.
+
+        :raises JournalError: it can't be recorded.
+        """
+        self._journal.release(claim)
+
+    @property
+    def journal(self) -> Journal:
+        """Records each step."""
+        return self._journal
+
+    def adopt(self, job_id: str, *, from_queue: bool = False) -> tuple[Claim, GenerationJob] | None:
+        """Hold a job that is to go on, as for a queue; None if another process is at it."""
+        held = self._journal.claim(job_id, from_queue=from_queue)
+        return (held, self.taken_over(held)) if isinstance(held, Claim) else None
+
     # A job
 
-    def _job(
-        self,
-        prompt: str,
-        config: ImageGenerationConfig | None,
-        reference_images: Iterable[PictureSource | str],
-        object_key: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> GenerationJob:
+    def end(self, claim: Claim, job: GenerationJob, error: MediaError) -> None:
+        """Record that a job that is held ends without a picture, and tell so."""
+        try:
+            self._journal.failed(claim, error)
+            self._work.failed(signals.generation_failed, job, error)
+        finally:
+            self._work.record(self._journal.release, claim, error)
+
+    def _job(self, wanted: Wanted, object_key: str | None) -> GenerationJob:
         return generation_job(
-            prompt,
-            config,
-            reference_images,
+            wanted,
+            object_key,
             generator=self._generator,
             storage=self._storage,
             templates=self._templates,
             template=self._config.prompt_template,
-            object_key=object_key,
-            metadata=metadata,
+        )
+
+    def _asking(self, job: GenerationJob, terms: Terms) -> Asking:
+        return asking_of(
+            job,
+            scope=self._storage.location,
+            model=self._generator.model_of(job.request),
+            terms=dataclasses.replace(
+                terms, reuse=job.object_key is not None and (terms.reuse or self._config.reuse)
+            ),
         )
 
     def _begin(self, asking: Asking, job: GenerationJob) -> Claim | Finished | Busy:
@@ -236,33 +282,35 @@ class Pipeline:
         It stays with that job, whatever becomes of it: asked anew it would be another picture.
         """
         if isinstance(held, Claim):
-            result = self._finish(
-                held, job if held.is_new else self._taken_over(held, job.metadata)
-            )
+            result = self.finish(held, job if held.is_new else self.taken_over(held, job.metadata))
             return result if isinstance(result, MediaResult) else self._journal.claim(held.id)
         record = held.record
         if isinstance(held, Busy):
             if not wait:
-                raise InProgress(
-                    f"Job {record.id} is at the same request. Ask again later, or with wait=True.",
-                    job_id=record.id,
-                )
+                raise _in_progress(record)
             record = self._journal.wait(record.id)
-            if record.state in UNFINISHED and not _was_let_go(record):
+            if not record.has_ended:
                 return self._journal.claim(record.id)  # its process ended: it is anybody's
         result = self._outcome(record)
         if not asking.reuse:
             return result
-        # A key stands for its result, whatever became of the object.
-        if not held.is_named:
-            if not self._storage.holds(result.object_key, result.sha256):
-                self._journal.forget(record.id)  # overwritten or deleted since
-                return self._begin(asking, job)
-            if isinstance(held, Finished) and not self._journal.stand_for(asking, record.id):
-                return self._begin(asking, job)
-        return dataclasses.replace(result, cost_usd=Decimal(0))
+        other = self._instead(held, job, asking, result)
+        return other or dataclasses.replace(result, cost_usd=Decimal(0))
 
-    def _taken_over(self, claim: Claim, metadata: dict[str, str] | None = None) -> GenerationJob:
+    def _instead(
+        self, held: Finished | Busy, job: GenerationJob, asking: Asking, result: MediaResult
+    ) -> Claim | Finished | Busy | None:
+        """What the asking comes to if the stored picture will not do; None if it will."""
+        if held.is_named:
+            return None  # a key stands for its result, whatever became of the object
+        if not self._storage.holds(result.object_key, result.sha256):
+            self._journal.forget(held.record.id)  # overwritten or deleted since
+            return self._begin(asking, job)
+        if isinstance(held, Finished) and not self._journal.stand_for(asking, held.record.id):
+            return self._begin(asking, job)
+        return None
+
+    def taken_over(self, claim: Claim, metadata: dict[str, str] | None = None) -> GenerationJob:
         """The job of a claim that another asking began."""
         from . import imaging
 
@@ -284,11 +332,12 @@ class Pipeline:
         error.job_id = record.id
         raise error
 
-    def _finish(
+    def finish(
         self, claim: Claim, job: GenerationJob, *, buy: bool = False, keep: bool = False
     ) -> MediaResult | GeneratedImage | None:
         """Do what is left to do; None if another process took the job over meanwhile."""
         failure: MediaError | None = None
+        is_kept = False
         try:
             return self._work.go_on(claim, job, buy=buy, keep=keep)
         except LostHoldError:
@@ -296,12 +345,15 @@ class Pipeline:
             return None
         except MediaError as error:
             error.job_id = claim.id
-            failure = error
+            failure, is_kept = error, claim.is_retried(error)
             raise
         finally:
-            self._work.record(self._journal.release, claim, failure)
+            if not is_kept:
+                self._work.record(self._journal.release, claim, failure)
 
 
-def _was_let_go(record: Record) -> bool:
-    """Whether whoever was at an unfinished job stopped with an error, rather than ended."""
-    return record.owner is None and record.error is not None
+def _in_progress(record: Record) -> InProgress:
+    return InProgress(
+        f"Job {record.id} is at the same request. Ask again later, or with wait=True.",
+        job_id=record.id,
+    )

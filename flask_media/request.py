@@ -16,7 +16,6 @@ from . import prompts
 from .errors import InvalidImage
 from .errors import InvalidRequest
 from .errors import NotFound
-from .inputs import PictureSource
 from .inputs import check_config
 from .inputs import read_bytes
 from .inputs import target_format
@@ -29,34 +28,33 @@ from .values import GenerationJob
 from .values import GenerationRequest
 from .values import Job
 from .values import Picture
+from .values import Terms
+from .values import Wanted
 
 if TYPE_CHECKING:
     import jinja2
 
     from .generators.base import Generator
-    from .options import ImageGenerationConfig
     from .storage.base import Storage
 
 
 def generation_job(
-    prompt: str,
-    config: ImageGenerationConfig | None,
-    reference_images: Iterable[PictureSource | str],
+    wanted: Wanted,
+    object_key: str | None,
     *,
     generator: Generator,
     storage: Storage,
     templates: jinja2.Environment,
     template: str | None,
-    object_key: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
 ) -> GenerationJob:
     """The job of generating a picture, and of storing it if there is an object key.
 
+    :param wanted: the caller's arguments.
+    :param object_key: where to store it, checked; None for not at all.
     :param generator: is asked whether it can do it, and how large references are useful.
     :param storage: is asked whether it is ready, and has the references that are keys.
     :param templates: finds the prompt's template.
     :param template: its name; None for the built-in one.
-    :param object_key: where to store it, checked; None for not at all.
     :raises NotConfigured: a config key is missing.
     :raises InvalidRequest: an argument is wrong; the message names it.
     :raises InvalidImage: a reference is no picture.
@@ -64,13 +62,16 @@ def generation_job(
     """
     if object_key is not None:
         storage.check_ready()
-    config = check_config(config)
+    config = check_config(wanted.config)
     width, height = config.pixels
     request = GenerationRequest(
         prompt=prompts.build_prompt(
-            prompts.check_prompt(prompt), config, templates, template or prompts.BUILT_IN_TEMPLATE
+            prompts.check_prompt(wanted.prompt),
+            config,
+            templates,
+            template or prompts.BUILT_IN_TEMPLATE,
         ),
-        original_prompt=prompt,
+        original_prompt=wanted.prompt,
         width=width,
         height=height,
         quality=config.quality,
@@ -81,11 +82,11 @@ def generation_job(
         object_key=object_key,
         url=None if object_key is None else storage.url(object_key),
         format=target_format(object_key, config.format),
-        metadata=check_metadata(metadata),
+        metadata=check_metadata(wanted.metadata),
         request=request,
         config=config,
     )
-    references = _references(reference_images, request, generator, storage)
+    references = _references(wanted.reference_images, request, generator, storage)
     request = dataclasses.replace(request, references=references)
     generator.check(request)
     return dataclasses.replace(job, request=request)
@@ -158,20 +159,17 @@ def asking_of(
     *,
     scope: str,
     model: str,
-    idempotency_key: str | None = None,
-    reuse: bool = False,
-    spender: str | None = None,
+    terms: Terms,
 ) -> Asking:
     """How the journal tells this asking from others.
 
     :param scope: the storage that it is for.
     :param model: the model that is asked first.
-    :param idempotency_key: the caller's name for the request.
-    :param reuse: whether a stored picture of an equal request will do.
-    :param spender: who pays.
+    :param terms: on what terms it is asked.
     :raises InvalidRequest: the key or the spender is no text of 1 to 255 characters.
     """
-    key = _named("idempotency_key", idempotency_key)
+    key = _named("idempotency_key", terms.idempotency_key)
+    spender = _named("spender", terms.spender) or ""
     request = job.request
     picture = (
         scope,
@@ -181,12 +179,15 @@ def asking_of(
         [hashlib.sha256(picture.data).hexdigest() for picture in request.references],
     )
     fingerprint = digest(job.object_key, picture)
-    request_hash = digest(fingerprint, job.metadata)
+    named = digest(None, picture) if terms.has_made_key else fingerprint
+    request_hash = digest(named, job.metadata)
     reuse_hash = digest(picture, job.format) if job.object_key is not None else None
     joinable = job.object_key is not None
     task = _celery_task() if joinable and key is None else None
+    if key is not None:
+        key = f"key:{key}" if not terms.is_remote else f"of:{digest(spender)[:32]}:{key}"
     flight = None
-    if joinable and reuse:
+    if joinable and terms.reuse:
         flight = f"r:{reuse_hash}"
     elif joinable and key is None:
         flight = f"f:{fingerprint}"
@@ -197,14 +198,16 @@ def asking_of(
         fingerprint=fingerprint,
         request_hash=request_hash,
         reuse_hash=reuse_hash,
-        reuse=reuse,
+        reuse=terms.reuse,
         flight=flight,
         joinable=joinable,
-        key=None if key is None else f"key:{key}",
+        key=key,
         task=None if task is None else f"task:{task}:{request_hash}",
-        spender=_named("spender", spender) or "",
+        spender=spender,
         spec=dump_job(job),
         references=tuple(picture.data for picture in request.references),
+        is_queued=terms.is_queued,
+        overwrite=terms.overwrite,
     )
 
 

@@ -17,10 +17,13 @@ from .options import ImageGenerationConfig
 from .types import GeneratedImage
 from .types import MediaResult
 from .types import ObjectStat
+from .values import Terms
+from .values import Wanted
 from .wiring import Wiring
 
 if TYPE_CHECKING:
     from .inputs import PictureSource
+    from .jobs.handle import MediaJob
     from .journal.spend import Spend
 
 
@@ -77,17 +80,15 @@ class MediaService(Wiring):
         :raises InvalidImage: what came is no usable picture.
         :raises UploadFailed: the picture could not be stored.
         """
-        return self._pipeline.generate_and_upload(
-            prompt,
-            object_key,
-            metadata,
-            config,
-            reference_images,
-            idempotency_key=idempotency_key,
-            reuse=reuse,
-            spender=spender,
-            wait=wait,
+        terms = Terms(idempotency_key=idempotency_key, reuse=reuse, spender=spender, wait=wait)
+        wanted = Wanted(
+            prompt=prompt,
+            object_key=object_key,
+            metadata=metadata,
+            config=config,
+            reference_images=reference_images,
         )
+        return self._pipeline.generate_and_upload(wanted, terms)
 
     def generate(
         self,
@@ -103,7 +104,8 @@ class MediaService(Wiring):
 
         :raises MediaError: as :meth:`generate_and_upload`, except ``UploadFailed``.
         """
-        return self._pipeline.generate(prompt, config, reference_images, spender=spender)
+        wanted = Wanted(prompt=prompt, config=config, reference_images=reference_images)
+        return self._pipeline.generate(wanted, spender=spender)
 
     def upload(
         self,
@@ -125,6 +127,77 @@ class MediaService(Wiring):
         :raises UploadFailed: it could not be stored.
         """
         return self._pipeline.upload(data, object_key, metadata)
+
+    # What is made in the background
+
+    def generate_later(
+        self,
+        prompt: str,
+        object_key: str,
+        metadata: Mapping[str, Any] | None = None,
+        config: ImageGenerationConfig | None = None,
+        *,
+        reference_images: Iterable[PictureSource | str] = (),
+        idempotency_key: str | None = None,
+        reuse: bool = False,
+        spender: str | None = None,
+        wait: bool = True,
+    ) -> MediaJob:
+        """Have a picture generated and stored in the background, by the queue of MEDIA_QUEUE.
+
+        The arguments are those of :meth:`generate_and_upload`, checked at once. The journal keeps
+        the job: it is finished though this process ends. The same request, unfinished or under the
+        same idempotency key, is the same job.
+
+        :param wait: join the same request if it is under way, else raise.
+        :returns: the job; its ``result(timeout)`` waits, and :meth:`job` finds it again by its id.
+        :raises QueueUnavailable: too many jobs wait, or the queue is out of reach.
+        :raises NotConfigured: a config key is missing.
+        :raises InvalidRequest: an argument is wrong.
+        :raises BudgetExceeded: it does not fit in the day's budget.
+        :raises JournalError: it can't be recorded.
+        :raises IdempotencyConflict: the key stands for another request.
+        :raises InProgress: it is under way, and ``wait`` is False. None of these costs anything.
+        """
+        terms = Terms(
+            idempotency_key=idempotency_key,
+            reuse=reuse,
+            spender=spender,
+            wait=wait,
+            is_queued=True,
+        )
+        wanted = Wanted(
+            prompt=prompt,
+            object_key=object_key,
+            metadata=metadata,
+            config=config,
+            reference_images=reference_images,
+        )
+        return self.put_in_queue(wanted, terms)
+
+    def put_in_queue(self, wanted: Wanted, terms: Terms) -> MediaJob:
+        """:meth:`generate_later`, on terms that only the HTTP interface has."""
+        from .jobs.handle import MediaJob
+
+        with self._queue.place() as put:
+            entered = self._pipeline.enter(wanted, terms)
+            if not isinstance(entered, tuple):
+                is_found = entered.result is not None
+                is_reused = is_found and (terms.reuse or self._config.reuse)
+                return MediaJob(self._pipeline, entered, is_found=is_found, is_reused=is_reused)
+            claim, _ = entered
+            job = MediaJob(self._pipeline, self.journal.record(claim.id))
+            put(*entered)
+        return job
+
+    def job(self, job_id: str) -> MediaJob:
+        """The job of that id, as it stands.
+
+        :raises NotFound: the journal has no such job.
+        """
+        from .jobs.handle import MediaJob
+
+        return MediaJob(self._pipeline, self.journal.record(job_id))
 
     # What was asked for before
 

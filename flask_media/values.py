@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from .options import ImageFormat
 from .options import ImageGenerationConfig
@@ -63,6 +66,45 @@ class GenerationAnswer:
     """Tokens as the provider counted them, None where it did not."""
     cost_usd: Decimal | None = None
     """What the call cost in US dollars, None when no price is known."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a caller asks for, as it was given: nothing of it is checked."""
+
+    prompt: str
+    """What the picture shall show."""
+    object_key: Any = None
+    """Where to store it."""
+    metadata: Mapping[str, Any] | None = None
+    """Stored with it."""
+    config: ImageGenerationConfig | None = None
+    """How it shall look."""
+    reference_images: Iterable[Any] = ()
+    """Pictures to go by."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On what terms a picture is asked for; see
+    :meth:`flask_media.MediaService.generate_and_upload`."""
+
+    idempotency_key: str | None = None
+    """The caller's name for the request."""
+    reuse: bool = False
+    """Whether a stored picture of an equal request will do."""
+    spender: str | None = None
+    """Who pays."""
+    wait: bool = True
+    """Whether to wait for, or join, the same request that is under way elsewhere."""
+    is_queued: bool = False
+    """Whether it is for a queue, rather than for whoever asks."""
+    is_remote: bool = False
+    """Whether it comes over HTTP: then the idempotency key is the spender's own."""
+    has_made_key: bool = False
+    """Whether the object key was made for this asking, and so is no part of the request."""
+    overwrite: bool = True
+    """Whether an object that is there may be replaced."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

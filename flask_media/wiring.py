@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -13,6 +14,8 @@ from .config_checks import conceal
 from .errors import InvalidConfig
 from .forks import reset_after_fork
 from .generators import make_generator
+from .jobs import Context
+from .jobs import make_queue
 from .journal import make_journal
 from .options import StorageProvider
 from .storage import make_storage
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     import jinja2
 
     from .generators.base import Generator
+    from .jobs.base import Queue
     from .journal.journal import Journal
     from .pipeline import Pipeline
     from .storage.base import Storage
@@ -38,6 +42,7 @@ class Wiring:
     :param sender: the sender of the signals; None is the service itself.
     :param files_url: gives the URL of a key of the filesystem or memory storage, or None.
     :param prompt_loader: finds the app's own prompt template.
+    :param context: what a job in the background runs in.
     """
 
     def __init__(
@@ -49,6 +54,7 @@ class Wiring:
         sender: object | None = None,
         files_url: Callable[[str], str | None] | None = None,
         prompt_loader: jinja2.BaseLoader | None = None,
+        context: Context = nullcontext,
     ) -> None:
         self._config = config
         self._folder = folder
@@ -56,11 +62,13 @@ class Wiring:
         self._sender = self if sender is None else sender
         self._files_url = files_url
         self._prompt_loader = prompt_loader
+        self._context = context
         self._lock = threading.RLock()
         self._generator: Generator | None = None
         self._storage: Storage | None = None
         self._journal: Journal | None = None
         self._made: Pipeline | None = None
+        self._queue_made: Queue | None = None
         reset_after_fork(self)
 
     def _after_fork(self) -> None:
@@ -167,6 +175,13 @@ class Wiring:
                 )
             return self._made
 
+    @property
+    def _queue(self) -> Queue:
+        with self._lock:
+            if self._queue_made is None:
+                self._queue_made = make_queue(self._config, self._pipeline, context=self._context)
+            return self._queue_made
+
     def _forget_provider(self, successor: str) -> None:
         """Drop what belongs to the provider; an endpoint only where the next one has its own."""
         values: dict[str, Any] = {
@@ -183,4 +198,4 @@ class Wiring:
         given = {name: value for name, value in values.items() if value is not None}
         with self._lock:
             self._config = self._config.replace(**given)
-            self._generator = self._storage = self._made = None
+            self._generator = self._storage = self._made = self._queue_made = None

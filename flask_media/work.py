@@ -103,6 +103,7 @@ class Work:
         except UploadFailed as error:
             if claim.unwritten:  # the journal failed when the picture came
                 self._keep(claim, answer.data, error)
+            self.failed(signals.upload_failed, job, error, claim)
             raise
         self.record(self._journal.uploaded, claim, result)
         return self._told(claim, job, result)
@@ -160,7 +161,7 @@ class Work:
             "Job %s: asking for %d x %d pixels, %d references",
             *(job.id, request.width, request.height, len(request.references)),
         )
-        started, is_recorded = time.monotonic(), claim.is_new
+        started, is_recorded = time.monotonic(), claim.state is State.GENERATING
 
         def call(model: str) -> GenerationAnswer:
             nonlocal is_recorded
@@ -183,7 +184,7 @@ class Work:
         except Exception as error:
             if isinstance(error, MediaError):
                 self._end(claim, error)
-            self.failed(signals.generation_failed, job, error)
+            self.failed(signals.generation_failed, job, error, claim)
             raise
         logger.info(
             "Job %s: %s answered call %d after %.2f s with %d bytes, cost %s USD",
@@ -222,6 +223,8 @@ class Work:
             self.record(lambda: self._journal.failed(claim, error, paid=True))
         elif isinstance(error, OutcomeUnknown | JournalError):
             pass  # recorded, or not to be recorded
+        elif claim.is_retried(error) and claim.state is not State.GENERATING:
+            pass  # it stays unfinished for its holder's next try
         elif claim.paid_calls and claim.state is not State.GENERATING and _will_pass(error):
             pass  # it stays unfinished, so that what it may have cost counts in the next asking
         else:
@@ -272,18 +275,22 @@ class Work:
                 )
             result = media_result(job, key, made)
         except MediaError as cause:
-            error = UploadFailed(f"{key!r} could not be stored: {cause}", retryable=cause.retryable)
-            self.failed(signals.upload_failed, job, error)
-            raise error from cause
+            raise UploadFailed(
+                f"{key!r} could not be stored: {cause}", retryable=cause.retryable
+            ) from cause
         logger.info("Job %s: stored %d bytes as %r", job.id, result.size_bytes, key)
         return result
 
-    def failed(self, signal: NamedSignal, job: Job, error: Exception) -> None:
-        """Log and tell that there is no picture, or that it is not stored."""
+    def failed(
+        self, signal: NamedSignal, job: Job, error: Exception, claim: Claim | None = None
+    ) -> None:
+        """Log that there is no picture, or that it is not stored; and tell so, unless the holder
+        of the claim tries again by itself."""
         if isinstance(error, MediaError):
             error.job_id = job.id
         logger.warning("Job %s: %s: %s", job.id, type(error).__name__, error)
-        self.emit(signal, job, error=error)
+        if not (claim and isinstance(error, MediaError) and claim.is_retried(error)):
+            self.emit(signal, job, error=error)
 
     def emit(self, signal: NamedSignal, job: Job, **values: Any) -> None:
         """Send one of the six signals about a job."""

@@ -6,14 +6,17 @@ import json
 import time
 from decimal import Decimal
 from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
 from sqlalchemy import exc  # noqa: TID253
 
 from ..errors import IdempotencyConflict
 from ..errors import NotFound
+from ..errors import ObjectExists
 from . import spend
 from .codec import dump
+from .owner import QUEUE
 from .owner import this_process
 from .reader import is_live
 from .reader import is_untold
@@ -31,6 +34,8 @@ from .schema import references
 from .spend import Budgets
 from .states import State
 from .steps import JournalSteps
+
+Held = TypeVar("Held", bound=Claim | Finished | Busy)
 
 
 class Journal(JournalSteps):
@@ -103,9 +108,10 @@ class Journal(JournalSteps):
             return False
         return True
 
-    def claim(self, job_id: str) -> Claim | Finished | Busy:
+    def claim(self, job_id: str, *, from_queue: bool = False) -> Claim | Finished | Busy:
         """Take a job by its id.
 
+        :param from_queue: take one that waits in a queue too.
         :raises NotFound: there is none.
         :raises JournalError: it can't be recorded.
         """
@@ -113,8 +119,24 @@ class Journal(JournalSteps):
             row = connection.execute(self._by_id.with_for_update(), {"job": job_id}).first()
             if row is None:
                 raise NotFound(f"The journal has no job {job_id!r}.")
-            held = self._take(connection, row)
+            held = self._take(connection, row, from_queue=from_queue)
         return self._kept(held)
+
+    def seize(self, job_id: str) -> Claim | None:
+        """Take a job whose model is not being asked, whoever holds it.
+
+        :returns: None if the model is being asked or was, or the job is finished.
+        :raises NotFound: there is none.
+        :raises JournalError: it can't be recorded.
+        """
+        with self._db.write() as connection:
+            row = connection.execute(self._by_id.with_for_update(), {"job": job_id}).first()
+            if row is None:
+                raise NotFound(f"The journal has no job {job_id!r}.")
+            if row.state not in (State.REQUESTED.value, State.UNKNOWN.value):
+                return None
+            claim = self._taken(connection, row)
+        return self._kept(claim) if claim else None
 
     def take_untold(self, job_id: str) -> Claim | None:
         """Take a job that ended without a picture, in a process that ended before it told so.
@@ -126,14 +148,15 @@ class Journal(JournalSteps):
             row = connection.execute(self._by_id.with_for_update(), {"job": job_id}).first()
             if row is None or not is_untold(row):
                 return None
-            record = Record.of_row(row)
-            claim = self._claim(row, record, state=record.state)
-            is_taken = self._own(connection, claim, record)
-        if is_taken:
-            self._keeper.hold(claim)
-        return claim if is_taken else None
+            claim = self._taken(connection, row)
+        return self._kept(claim) if claim else None
 
-    def _kept(self, held: Claim | Finished | Busy) -> Claim | Finished | Busy:
+    def _taken(self, connection: sa.Connection, row: Any) -> Claim | None:
+        record = Record.of_row(row)
+        claim = self._claim(row, record, state=record.state)
+        return claim if self._own(connection, claim, record) else None
+
+    def _kept(self, held: Held) -> Held:
         """See to it that a job that is taken stays so. Only now: before it was not committed."""
         if isinstance(held, Claim):
             self._keeper.hold(held)
@@ -152,13 +175,16 @@ class Journal(JournalSteps):
                 self._name(connection, asking, row.id)
             return self._take(connection, row, is_named=is_named, flight=asking.flight)
         now, day = time.time(), spend.today()
+        if not asking.overwrite:
+            self._check_is_free(connection, asking)
         spend.reserve(connection, self.budgets, day=day, spender=asking.spender, nano=nano)
-        attempts = [{"model": model, "at": now}]
+        attempts = [] if asking.is_queued else [{"model": model, "at": now}]
+        state = State.REQUESTED if asking.is_queued else State.GENERATING
         connection.execute(
             self._insert,
             {
                 "id": asking.job_id,
-                "state": State.GENERATING.value,
+                "state": state.value,
                 "scope": asking.scope,
                 "object_key": asking.object_key,
                 "fingerprint": asking.fingerprint,
@@ -168,6 +194,7 @@ class Journal(JournalSteps):
                 "spec": asking.spec,
                 "spender": asking.spender,
                 "owner": this_process(),
+                "queued": int(asking.is_queued),
                 "attempts": dump(attempts),
                 "reserved_nano": nano,
                 "day": day,
@@ -185,7 +212,7 @@ class Journal(JournalSteps):
         return Claim(
             id=asking.job_id,
             epoch=1,
-            state=State.GENERATING,
+            state=state,
             attempts=attempts,
             paid_calls=0,
             spender=asking.spender,
@@ -208,6 +235,21 @@ class Journal(JournalSteps):
             values = {"fingerprint": asking.fingerprint}
             return connection.execute(query.with_for_update(), values).first()
         return None
+
+    def _check_is_free(self, connection: sa.Connection, asking: Asking) -> None:
+        """Refuse a key that another job is at. Those that come at once take turns here."""
+        place = f"{asking.scope} {asking.object_key}"
+        if not self._db.is_sqlite:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(place))))
+        other = connection.execute(
+            sa.select(jobs.c.id).where(
+                sa.text(UNFINISHED_SQL),
+                jobs.c.scope == asking.scope,
+                jobs.c.object_key == asking.object_key,
+            )
+        ).first()
+        if other is not None:
+            raise ObjectExists(f"Another job is making {asking.object_key!r}.", job_id=other.id)
 
     def _named(self, connection: sa.Connection, asking: Asking) -> Any:
         """The row that the asking's key or task stands for, None if they are new."""
@@ -250,6 +292,7 @@ class Journal(JournalSteps):
         row: Any,
         *,
         is_named: bool = False,
+        from_queue: bool = False,
         flight: str | None = None,
     ) -> Claim | Finished | Busy:
         record = Record.of_row(row)
@@ -258,7 +301,8 @@ class Journal(JournalSteps):
             return Finished(record, is_named)
         if state is State.FAILED and not json.loads(record.error or "{}").get("retryable"):
             return Finished(record, is_named)
-        if state is not State.FAILED and is_live(row):
+        is_waiting = from_queue and row.owner == QUEUE
+        if state is not State.FAILED and is_live(row) and not is_waiting:
             return Busy(record, is_named)
         claim = self._claim(row, record, state=state)
         values: dict[str, Any] = {}

@@ -31,6 +31,10 @@ def _stat(pid: int) -> tuple[str, str] | None:
         return None
 
 
+QUEUE = "queue"
+"""The owner of a job that waits in a queue for one of many processes to take it."""
+
+
 def this_process() -> str:
     """The name of this process as an owner."""
     return _own_name()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -65,6 +66,41 @@ class JournalReader:
                 self._changed.wait(pause)
             pause = min(pause * 1.5, 0.5)
 
+    def until(
+        self, job_id: str, met: Callable[[Record], bool], *, timeout: float | None
+    ) -> Record | None:
+        """Wait until the condition is met, and return the record then; None when time is up.
+
+        :param timeout: seconds; None waits for ever.
+        :raises NotFound: there is no such job.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        pause = 0.01
+        while not met(record := self.record(job_id)):
+            left = pause if end is None else min(pause, end - time.monotonic())
+            if left <= 0:
+                return None
+            with self._changed:
+                self._changed.wait(left)
+            pause = min(pause * 1.5, 0.5)
+        return record
+
+    def page(
+        self, scope: str, spender: str, *, limit: int, before: Record | None = None
+    ) -> list[Record]:
+        """Jobs of a spender, newest first.
+
+        :param before: the last one of the page before.
+        """
+        query = sa.select(*self._columns).where(jobs.c.scope == scope, jobs.c.spender == spender)
+        if before is not None:
+            query = query.where(
+                sa.tuple_(jobs.c.created_at, jobs.c.id) < (before.created_at, before.id)
+            )
+        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        with self._db.read() as connection:
+            return [Record.of_row(row) for row in connection.execute(query)]
+
     def picture(self, job_id: str) -> bytes | None:
         """The bytes as they came, None once they are stored."""
         with self._db.read() as connection:
@@ -86,6 +122,26 @@ class JournalReader:
         query = (
             sa.select(jobs.c.id, jobs.c.owner, left)
             .where(sa.text(UNFINISHED_SQL), jobs.c.scope == scope)
+            .order_by(jobs.c.created_at)
+        )
+        with self._db.read() as connection:
+            return [row.id for row in connection.execute(query) if not is_live(row)]
+
+    def dropped(self, scope: str) -> list[str]:
+        """The ids of jobs for a storage that may go on without being asked for, oldest first:
+        their process ended, and they were in a queue or cost nothing more."""
+        query = (
+            sa.select(*self._columns)
+            .where(
+                sa.text(UNFINISHED_SQL),
+                jobs.c.scope == scope,
+                jobs.c.object_key.is_not(None),
+                sa.or_(
+                    jobs.c.queued == 1,
+                    jobs.c.state.in_([State.GENERATED.value, State.UPLOADED.value]),
+                ),
+                sa.or_(jobs.c.owner.is_not(None), jobs.c.error.is_(None)),
+            )
             .order_by(jobs.c.created_at)
         )
         with self._db.read() as connection:

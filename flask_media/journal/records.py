@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from ..errors import MediaError
 from ..types import Usage
+from .states import UNFINISHED
 from .states import State
 
 NANO = Decimal(1_000_000_000)
@@ -56,6 +59,10 @@ class Asking:
     """The job as text."""
     references: tuple[bytes, ...]
     """The reference pictures."""
+    is_queued: bool = False
+    """Whether a new job waits for a queue to take it, rather than begins with a call."""
+    overwrite: bool = True
+    """Whether a new job may be for a key that another job is at."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,6 +90,12 @@ class Record:
     error: str | None
     created_at: float
     updated_at: float
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nobody goes on with it, unless somebody asks for that."""
+        was_let_go = self.owner is None and self.error is not None
+        return self.state not in UNFINISHED or was_let_go
 
     @classmethod
     def of_row(cls, row: Any) -> Record:
@@ -130,6 +143,8 @@ class Claim:
     """Whether ``generation_failed`` was sent for the error that the job stands with."""
     unwritten: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What is to be recorded of the answer, while that has failed."""
+    is_retried: Callable[[MediaError], bool] = lambda _: False
+    """Whether its holder keeps it after that error, to try again by itself."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,6 +70,8 @@ jobs = sa.Table(
     sa.Column("owner", sa.Text),
     sa.Column("lease_until", sa.Double, nullable=False, server_default="0"),
     sa.Column("epoch", sa.Integer, nullable=False, server_default="1"),
+    # Whether a queue took it, so that another process of the queue goes on if one ends.
+    sa.Column("queued", sa.Integer, nullable=False, server_default="0"),
     # What was paid, or may have been.
     sa.Column("attempts", sa.Text, nullable=False, server_default="[]"),
     sa.Column("paid_calls", sa.Integer, nullable=False, server_default="0"),
@@ -285,6 +287,8 @@ class Database:
 
 def _to_version_2(connection: sa.Connection) -> None:
     """An owner of a failed job means from now on that its signal is not yet out."""
+    added = sa.schema.CreateColumn(jobs.c.queued).compile(connection)
+    connection.exec_driver_sql(f"ALTER TABLE media_jobs ADD COLUMN {added}")
     connection.execute(jobs.update().where(_untold).values(owner=None))
     for index in jobs.indexes:
         index.create(connection, checkfirst=True)

@@ -18,6 +18,7 @@ from . import spend
 from .codec import dump
 from .codec import dump_error
 from .leases import Keeper
+from .owner import QUEUE
 from .reader import JournalReader
 from .records import Claim
 from .records import to_nano
@@ -161,8 +162,10 @@ class JournalSteps(JournalReader):
             connection.execute(_delete_references, {"job": claim.id})
 
     def failed(self, claim: Claim, error: MediaError, *, paid: bool = False) -> None:
-        """Record that the job ended without a picture. It is this process's until it is let go,
-        so that ``generation_failed`` is sent by another one if this one ends before.
+        """Record that no picture came, for good unless the job's holder tries again by itself.
+
+        It is this process's until it is let go, so that ``generation_failed`` is sent by another
+        one if this one ends before.
 
         :param error: why; what it says that the answer cost may have been charged.
         :param paid: whether the last call was answered and may have been charged.
@@ -175,15 +178,18 @@ class JournalSteps(JournalReader):
         cost = to_nano(error.cost_usd) if isinstance(error, AnswerError) else None
         if cost is None:
             cost = claim.reserved_nano if paid else 0
-        with self._moving(claim, State.FAILED) as connection:
+        ended: dict[str, Any] = {"error": dump_error(error), "flight": None}
+        state = State.FAILED
+        if claim.is_retried(error):
+            ended, state = {}, State.REQUESTED
+        with self._moving(claim, state) as connection:
             self._settle(connection, claim, cost)
             self._write(
                 connection,
                 claim,
-                error=dump_error(error),
                 risk_nano=jobs.c.risk_nano + cost,
                 reserved_nano=0,
-                flight=None,
+                **ended,
             )
         claim.reserved_nano = 0
 
@@ -204,6 +210,17 @@ class JournalSteps(JournalReader):
             with self._changed:
                 self._changed.notify_all()
 
+    def hand_over(self, claim: Claim, seconds: float) -> None:
+        """Leave a job to the processes that take jobs from a queue.
+
+        :param seconds: after which it is anybody's, as when the queue has lost it.
+        """
+        self._keeper.release(claim)
+        with self._db.write() as connection:
+            self._write(
+                connection, claim, owner=QUEUE, queued=1, lease_until=self._db.clock() + seconds
+            )
+
     @contextmanager
     def _moving(
         self, claim: Claim, state: State, *, durable: bool = True
@@ -217,6 +234,8 @@ class JournalSteps(JournalReader):
         except BaseException:
             claim.state = before
             raise
+        with self._changed:
+            self._changed.notify_all()
 
     def _write(self, connection: sa.Connection, claim: Claim, **values: Any) -> None:
         """Write the state and what is known of the calls, and the values."""

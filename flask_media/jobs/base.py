@@ -1,0 +1,99 @@
+"""What every queue is made of."""
+
+from __future__ import annotations
+
+import abc
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+from typing import TypeAlias
+
+from ..errors import BudgetExceeded
+from ..errors import MediaError
+from ..errors import ProviderError
+from ..errors import RateLimited
+
+if TYPE_CHECKING:
+    from ..journal.records import Claim
+    from ..pipeline import Pipeline
+    from ..types import GeneratedImage
+    from ..types import MediaResult
+    from ..values import GenerationJob
+
+logger = logging.getLogger(__name__)
+
+LONGEST_DELAY = 600.0
+"""Longest time between two tries, in seconds, where the provider does not say."""
+
+LONGEST_ASKED_DELAY = 3600.0
+"""Longest time that a provider may ask to wait, in seconds; for more, the job ends."""
+
+Put: TypeAlias = "Callable[[Claim, GenerationJob], None]"
+"""Puts a job that is held into the queue."""
+
+
+class Queue(abc.ABC):
+    """Has jobs worked on apart from whoever asks for them.
+
+    Many threads use it at once; it may be made before a fork and used after it.
+    """
+
+    @abc.abstractmethod
+    def place(self) -> AbstractContextManager[Put]:
+        """A place in the queue, kept for a job that is about to be recorded.
+
+        :raises QueueUnavailable: there is none.
+        """
+
+    def start(self) -> None:  # noqa: B027 - workers of their own need no start
+        """Begin to go on with what dead processes left, if it is this queue's to do so."""
+
+
+class Runner:
+    """Works on jobs that are held, and says when to try again.
+
+    :param pipeline: does the work.
+    :param retries: how often a job is tried again.
+    :param first_delay: seconds before the first of these, where the provider does not say.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, retries: int, first_delay: float) -> None:
+        self.pipeline = pipeline
+        """Does the work."""
+        self._retries = retries
+        self._first_delay = first_delay
+
+    def run(
+        self, claim: Claim, job: GenerationJob, tries: int
+    ) -> MediaResult | GeneratedImage | float | None:
+        """Work on a job that is held.
+
+        :param tries: how often it was tried before.
+        :returns: the result; or the seconds after which to try again, and the job stays held; or
+            None if another process took it over.
+        :raises MediaError: it is over without a result.
+        """
+        claim.is_retried = lambda error: self.delay(error, tries) is not None
+        try:
+            return self.pipeline.finish(claim, job, keep=True)
+        except MediaError as error:
+            delay = self.delay(error, tries)
+            if delay is None:
+                raise
+            logger.info("Job %s: %s; trying again in %.0f s", claim.id, type(error).__name__, delay)
+            return delay
+
+    def delay(self, error: MediaError, tries: int) -> float | None:
+        """Seconds after which to try again, None if that is no use.
+
+        :param tries: how often it was tried before.
+        """
+        if not error.retryable or tries >= self._retries or isinstance(error, BudgetExceeded):
+            return None
+        if isinstance(error, RateLimited) and error.daily:
+            return None
+        asked = error.retry_after if isinstance(error, ProviderError) else None
+        if asked is not None:
+            return asked if asked <= LONGEST_ASKED_DELAY else None
+        return min(self._first_delay * 2.0**tries, LONGEST_DELAY)

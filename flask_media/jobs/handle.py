@@ -1,0 +1,160 @@
+"""The handle that whoever asked has on a job in the background."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from typing import Self
+
+from ..errors import MediaError
+from ..journal.codec import load_error
+from ..journal.states import State
+from ..types import MediaResult
+
+if TYPE_CHECKING:
+    from ..journal.records import Record
+    from ..pipeline import Pipeline
+
+PROGRESS = {
+    State.REQUESTED: 0.0,
+    State.GENERATING: 0.2,
+    State.UNKNOWN: 0.2,
+    State.GENERATED: 0.7,
+    State.UPLOADED: 0.9,
+    State.DONE: 1.0,
+    State.FAILED: 1.0,
+    State.QUARANTINED: 1.0,
+}
+"""How far a job is, by the steps that it has taken; how long the next one takes, nobody knows."""
+
+
+class MediaJob:
+    """A picture that is made in the background.
+
+    Made by ``generate_later`` and ``job``. What it says is as of when it was made or last
+    refreshed.
+
+    :param pipeline: knows the journal.
+    :param record: the job's row.
+    :param is_found: whether the picture was there already when it was asked for.
+    :param is_reused: whether it is that of another request.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        record: Record,
+        *,
+        is_found: bool = False,
+        is_reused: bool = False,
+    ) -> None:
+        self._pipeline = pipeline
+        self._record = record
+        self._is_found = is_found
+        self._is_reused = is_reused
+
+    def __repr__(self) -> str:
+        return f"<MediaJob {self.id} {self.status}>"
+
+    @property
+    def id(self) -> str:
+        """Names the job in logs, signals, errors and results."""
+        return self._record.id
+
+    @property
+    def status(self) -> str:
+        """The journal's state: ``done``, ``failed`` and ``quarantined`` are the ends."""
+        return self._record.state.value
+
+    @property
+    def progress(self) -> float:
+        """Which part of the steps is taken, 0 to 1."""
+        return PROGRESS[self._record.state]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nobody goes on with it: it is at an end, or was given up with an error that
+        ``resume`` may mend."""
+        return self._record.has_ended
+
+    @property
+    def object_key(self) -> str | None:
+        """Where the picture goes."""
+        return self._record.object_key
+
+    @property
+    def spender(self) -> str:
+        """Who pays; empty for nobody in particular."""
+        return self._record.spender
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was asked for, in UTC."""
+        return datetime.fromtimestamp(self._record.created_at, UTC)
+
+    @property
+    def updated_at(self) -> datetime:
+        """When its last step was recorded, in UTC."""
+        return datetime.fromtimestamp(self._record.updated_at, UTC)
+
+    @property
+    def error(self) -> MediaError | None:
+        """Why there is no picture; None while there may be one."""
+        record = self._record
+        if record.error is None or not record.has_ended or record.result is not None:
+            return None
+        error = load_error(record.error)
+        error.job_id = record.id
+        return error
+
+    @property
+    def stored(self) -> MediaResult | None:
+        """The result once the picture is stored, else None."""
+        values = self._record.result
+        if values is None:
+            return None
+        result = MediaResult.from_dict(values)
+        if self._is_reused:
+            return dataclasses.replace(result, cached=True, cost_usd=Decimal(0))
+        return dataclasses.replace(result, cached=True) if self._is_found else result
+
+    def refresh(self) -> Self:
+        """Read again how it stands.
+
+        :returns: this job.
+        :raises NotFound: the journal has forgotten it.
+        """
+        self._record = self._pipeline.journal.record(self.id)
+        return self
+
+    def result(self, timeout: float | None = None) -> MediaResult:
+        """Wait for the picture.
+
+        :param timeout: seconds; None waits as long as it takes.
+        :raises TimeoutError: it is not there yet; the job goes on.
+        :raises JobCancelled: it was cancelled.
+        :raises MediaError: there will be none, as :meth:`MediaService.generate_and_upload`.
+        """
+        record = self._pipeline.journal.until(
+            self.id, lambda record: record.has_ended, timeout=timeout
+        )
+        self.refresh()
+        if record is None:
+            raise TimeoutError(f"Job {self.id} is {self.status} after {timeout} s.")
+        result = self.stored
+        if result is None:
+            raise self.error or MediaError(f"Job {self.id} stores no picture.", job_id=self.id)
+        return result
+
+    def cancel(self) -> bool:
+        """Have the model not asked. What is being asked, or was, can't be cancelled.
+
+        :returns: whether it was cancelled; then it cost nothing, unless a call before was cut off.
+        :raises JournalError: it can't be recorded.
+        """
+        is_cancelled = self._pipeline.cancel(self.id)
+        self.refresh()
+        return is_cancelled

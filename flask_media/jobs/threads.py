@@ -1,0 +1,201 @@
+"""The embedded queue: threads of the processes that ask. There is nothing to install or start."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from typing import TypeAlias
+
+from ..errors import MediaError
+from ..errors import QueueUnavailable
+from ..forks import reset_after_fork
+from .base import Put
+from .base import Queue
+from .base import Runner
+
+if TYPE_CHECKING:
+    from ..journal.records import Claim
+    from ..values import GenerationJob
+    from . import Context
+
+logger = logging.getLogger(__name__)
+
+Task: TypeAlias = "tuple[Claim, GenerationJob, int]"
+"""A job that is held, and how often it was tried."""
+
+RETRY_AFTER = 10.0
+"""Seconds after which to ask again when the queue is full: about what a picture takes."""
+
+
+class ThreadQueue(Queue):
+    """Works on jobs in threads of this process, and on what dead processes left of theirs.
+
+    A job that waits here is held by this process: if it ends, the next one goes on.
+
+    :param runner: works on a job.
+    :param threads: most threads.
+    :param size: most jobs that wait for one.
+    :param sweep_seconds: how often to look for jobs of dead processes.
+    :param context: what a job runs in.
+    """
+
+    def __init__(
+        self, runner: Runner, *, threads: int, size: int, sweep_seconds: float, context: Context
+    ) -> None:
+        self._runner = runner
+        self._most_threads = threads
+        self._size = size
+        self._sweep_seconds = sweep_seconds
+        self._context = context
+        self._after_fork()
+        reset_after_fork(self)
+
+    def _after_fork(self) -> None:
+        """Begin anew: what waits is the parent's, and its threads did not come along."""
+        self._lock = threading.Lock()
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._timers: dict[threading.Timer, Claim] = {}
+        self._idle = self._places = 0
+        self._sweeper: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    @contextmanager
+    def place(self) -> Iterator[Put]:
+        with self._lock:
+            if self._closing.is_set():
+                raise QueueUnavailable("This process ends, so its queue takes no more jobs.")
+            if self._places >= self._size:
+                raise QueueUnavailable(
+                    f"{self._places} jobs wait already, the most that MEDIA_QUEUE_SIZE lets a "
+                    "process keep waiting. Ask again later, or raise it or MEDIA_QUEUE_THREADS.",
+                    retry_after=RETRY_AFTER,
+                )
+            self._places += 1
+        was_put = False
+
+        def put(claim: Claim, job: GenerationJob) -> None:
+            nonlocal was_put
+            was_put = True
+            self._put((claim, job, 0))
+
+        try:
+            yield put
+        finally:
+            if not was_put:
+                with self._lock:
+                    self._places -= 1
+        self.start()
+
+    def start(self) -> None:
+        with self._lock:
+            if self._sweeper is None and not self._closing.is_set():
+                atexit.register(self.close)
+                self._sweeper = threading.Thread(
+                    target=self._sweep, name="flask-media-sweeper", daemon=True
+                )
+                self._sweeper.start()
+
+    def close(self) -> None:
+        """Take no more jobs, let go of those that wait, and wait for those that are worked on.
+
+        Called when the process ends. What waits stays in the journal, for the next process.
+        """
+        with self._lock:
+            self._closing.set()
+            timers, self._timers = self._timers, {}
+            threads = list(self._threads)
+        for timer, claim in timers.items():
+            timer.cancel()
+            self._let_go(claim)
+        for _ in threads:
+            self._tasks.put(None)
+        for thread in threads:
+            thread.join()
+        atexit.unregister(self.close)
+
+    def _put(self, task: Task) -> None:
+        with self._lock:
+            self._tasks.put(task)
+            if self._idle < self._tasks.qsize() and len(self._threads) < self._most_threads:
+                thread = threading.Thread(
+                    target=self._work, name=f"flask-media-{len(self._threads)}", daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            task = self._tasks.get()
+            with self._lock:
+                self._idle -= 1
+                if task is not None and task[2] == 0:
+                    self._places -= 1
+            if task is None:
+                return
+            if self._closing.is_set():
+                self._let_go(task[0])
+            else:
+                self._try(*task)
+            del task  # while this thread waits, nobody holds the job
+
+    def _try(self, claim: Claim, job: GenerationJob, tries: int) -> None:
+        try:
+            with self._context():
+                outcome = self._runner.run(claim, job, tries)
+        except MediaError:
+            return  # logged, recorded and told
+        except Exception:  # one that no stage foresaw must not end the thread
+            logger.exception("Job %s: can't be finished", claim.id)
+            return
+        if isinstance(outcome, float):
+            self._later(outcome, (claim, job, tries + 1))
+
+    def _later(self, seconds: float, task: Task) -> None:
+        def put() -> None:
+            with self._lock:
+                if self._timers.pop(timer, None) is None:
+                    return  # it was let go of
+            self._put(task)
+
+        timer = threading.Timer(seconds, put)
+        timer.daemon = True
+        with self._lock:
+            is_late = self._closing.is_set()
+            if not is_late:
+                self._timers[timer] = task[0]
+                timer.start()
+        if is_late:
+            self._let_go(task[0])
+
+    def _let_go(self, claim: Claim) -> None:
+        try:
+            self._runner.pipeline.let_go(claim)
+        except MediaError as error:
+            logger.warning("Job %s: can't be let go of: %s", claim.id, error)
+
+    def _sweep(self) -> None:
+        """Go on with what dead processes left, now and again."""
+        while True:
+            try:
+                self._adopt_dropped()
+            except QueueUnavailable:
+                pass  # when there is room
+            except Exception:  # the thread has to live on: it is who notices dead processes
+                logger.exception("Jobs of dead processes could not be looked for")
+            if self._closing.wait(self._sweep_seconds):
+                return
+
+    def _adopt_dropped(self) -> None:
+        for job_id in self._runner.pipeline.dropped():
+            with self.place() as put:
+                if (adopted := self._runner.pipeline.adopt(job_id)) is not None:
+                    logger.info("Job %s: going on with what another process left", job_id)
+                    put(*adopted)
