@@ -16,6 +16,7 @@ import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ DEADLINE = 60
 
 SIDE = 128
 """Width and height in pixels of every picture."""
+
+SETTINGS = ImageGenerationConfig(size=(SIDE, SIDE), enhance_prompt=False)
+"""Of every picture."""
 
 SIGNALS = (
     "generation_started",
@@ -135,8 +139,9 @@ def _child(task: dict[str, Any]) -> None:
 class Child:
     """What runs in a child: one app, one task, and the points at which it may be killed.
 
-    :param task: ``action`` (``ask``, ``resume_all`` or ``resume``), ``instance``, ``config``,
-        ``prompt``, ``object_key``, ``idempotency_key``, ``heard`` (a file for the signals),
+    :param task: ``action`` (``ask``, ``generate``, ``resume_all``, ``resume`` or ``fork``),
+        ``instance``, ``config``, ``prompt``, ``object_key``, ``idempotency_key``, ``spender``,
+        ``references`` (files), ``job_id`` (to resume), ``heard`` (a file for the signals),
         ``report`` (a file), ``kill_at`` (number of a point, or None).
     """
 
@@ -177,6 +182,10 @@ class Child:
         match task["action"]:
             case "ask":
                 return [self._ask(service, task["prompt"])]
+            case "generate":
+                return [_try(lambda: self._generate(service))]
+            case "resume":
+                return [_try(lambda: service.resume(task["job_id"]))]
             case "fork":
                 return self._fork(service)
             case "resume_all":
@@ -186,17 +195,29 @@ class Child:
 
     def _ask(self, service: MediaService, prompt: str) -> dict[str, Any]:
         task = self._task
-        try:
-            result: Any = service.generate_and_upload(
+        return _try(
+            lambda: service.generate_and_upload(
                 prompt,
                 task["object_key"],
                 {"goal": "7"},
-                ImageGenerationConfig(size=(SIDE, SIDE), enhance_prompt=False),
+                SETTINGS,
+                reference_images=self._references(),
                 idempotency_key=task.get("idempotency_key"),
+                spender=task.get("spender"),
             )
-        except MediaError as error:
-            result = error
-        return _outcome(result)
+        )
+
+    def _generate(self, service: MediaService) -> Any:
+        task = self._task
+        return service.generate(
+            task["prompt"],
+            SETTINGS,
+            reference_images=self._references(),
+            spender=task.get("spender"),
+        )
+
+    def _references(self) -> list[bytes]:
+        return [Path(path).read_bytes() for path in self._task.get("references", ())]
 
     def _fork(self, service: MediaService) -> list[dict[str, Any]]:
         """Ask in a thread, fork when told through a named pipe, and have the child ask too."""
@@ -274,7 +295,15 @@ class _PointedStorage(FilesystemStorage):
 def _outcome(result: Any) -> dict[str, Any]:
     if isinstance(result, MediaError):
         return {"error": type(result).__name__, "job_id": result.job_id, "message": str(result)}
-    return {"job_id": result.job_id, "sha256": result.sha256, "cached": result.cached}
+    cached = getattr(result, "cached", False)  # GeneratedImage has none
+    return {"job_id": result.job_id, "sha256": result.sha256, "cached": cached}
+
+
+def _try(call: Callable[[], Any]) -> dict[str, Any]:
+    try:
+        return _outcome(call())
+    except MediaError as error:
+        return _outcome(error)
 
 
 def _append(path: str, line: str) -> None:

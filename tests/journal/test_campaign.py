@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from .campaign import AT_THE_EMULATOR
 from .campaign import Campaign
+from .campaign_trials import KINDS
+from .campaign_trials import STORED
 
 
 def _assert_nothing_lost(campaign: Campaign, kills: int) -> None:
@@ -17,8 +20,11 @@ def _assert_nothing_lost(campaign: Campaign, kills: int) -> None:
     assert campaign.kills >= kills
     assert (total.unauthorised, total.lost, total.silent) == (0, 0, 0)
     # Otherwise the points are not what they claim to be, and the figures above mean nothing.
-    assert campaign.points.count("before a commit") >= 4
-    assert campaign.points.count("after a commit") == campaign.points.count("before a commit")
+    for (kind, _), points in campaign.points.items():
+        steps = 4 if kind is STORED else 3
+        assert points.count("after a commit") == points.count("before a commit") >= steps
+    killed = {trial.kind for trial in campaign.trials if trial.kills}
+    assert killed == {*KINDS}
 
 
 @pytest.mark.timeout(300)
@@ -28,7 +34,8 @@ def test_300_kills_lose_nothing_on_sqlite(tmp_path: Path) -> None:
     campaign.run(300)
     _assert_nothing_lost(campaign, 300)
     named = {name for trial in campaign.trials for name in trial.kills}
-    assert named >= {*campaign.points, "request received", "answer half sent", "at a random time"}
+    points = {name for points in campaign.points.values() for name in points}
+    assert named >= {*points, *AT_THE_EMULATOR, "at a random time", "one of two at the same"}
 
 
 @pytest.mark.timeout(300)

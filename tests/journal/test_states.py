@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy import exc
 
 from flask_media import MediaError
 from flask_media import MediaService
@@ -311,7 +312,7 @@ def full_disk(media: MediaService) -> Iterator[tuple[MediaService, set[str]]]:
     def before(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         values = parameters.values() if isinstance(parameters, dict) else parameters
         if statement.startswith("UPDATE media_jobs") and refused.intersection(values):
-            raise sa.exc.OperationalError(statement, {}, DiskFullError("disk full"))
+            raise exc.OperationalError(statement, {}, DiskFullError("disk full"))
 
     engine = service.journal._db._live_engine()
     event.listen(engine, "before_cursor_execute", before)
