@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask import has_request_context
 from flask import request
+from flask import request_started
 from werkzeug.routing import BuildError
 
 from .config import MediaConfig
@@ -49,7 +50,7 @@ class FlaskMedia:
                 "get_image_generation_service() in a context of an app that has none."
             )
         config = MediaConfig.from_mapping(app.config)
-        app.extensions["media"] = MediaService(
+        service = MediaService(
             config,
             folder=Path(app.instance_path) / (config.folder or "media"),
             home=Path(app.instance_path),
@@ -58,6 +59,10 @@ class FlaskMedia:
             prompt_loader=app.create_global_jinja_loader(),
             context=app.app_context,
         )
+        app.extensions["media"] = service
+        if config.queue == "threads":
+            # Not before_request: an app may get its service while it serves a request.
+            request_started.connect(lambda _: service.start_queue(), app, weak=False)
 
     def create_blueprint(self, *, authorize: Authorize, name: str = "media") -> Blueprint:
         """A blueprint that serves stored pictures: ``GET /files/<key>``.

@@ -8,7 +8,10 @@ import itertools
 import sys
 import uuid
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -183,7 +186,7 @@ def asking_of(
     request_hash = digest(named, job.metadata)
     reuse_hash = digest(picture, job.format) if job.object_key is not None else None
     joinable = job.object_key is not None
-    task = _celery_task() if joinable and key is None else None
+    task = this_celery_task() if joinable and key is None else None
     if key is not None:
         key = f"key:{key}" if not terms.is_remote else f"of:{digest(spender)[:32]}:{key}"
     flight = None
@@ -220,8 +223,23 @@ def _named(argument: str, value: object) -> str | None:
     return value
 
 
-def _celery_task() -> str | None:
+_task: ContextVar[str | None] = ContextVar("flask_media_task", default=None)
+
+
+def this_celery_task() -> str | None:
     """The id of the Celery task that runs here, if one does."""
+    if (task_id := _task.get()) is not None:
+        return task_id
     celery = sys.modules.get("celery")  # not imported, no task
     task = celery.current_task if celery is not None else None
     return task.request.id if task else None
+
+
+@contextmanager
+def in_celery_task(task_id: str | None) -> Iterator[None]:
+    """What is asked for in here belongs to the task, though another thread runs it."""
+    token = _task.set(task_id)
+    try:
+        yield
+    finally:
+        _task.reset(token)

@@ -128,6 +128,24 @@ class MediaService(Wiring):
         """
         return self._pipeline.upload(data, object_key, metadata)
 
+    def generate_many(
+        self, requests: Iterable[Mapping[str, Any]], concurrency: int = 4
+    ) -> list[MediaResult | MediaError]:
+        """Generate and store many pictures, some at once.
+
+        :param requests: the arguments of :meth:`generate_and_upload` for each, as
+            ``dict(prompt=..., object_key=...)``; checked to be such before the first is begun.
+        :param concurrency: how many at once, 1 to 256; each takes a thread.
+        :returns: in their order the result of each, or its error in its place: one that fails
+            costs the others nothing.
+        :raises InvalidRequest: ``concurrency`` is wrong, or a request is no such dict.
+        """
+        from .jobs.many import generate_many
+
+        return generate_many(
+            self.generate_and_upload, requests, concurrency=concurrency, context=self._context
+        )
+
     # What is made in the background
 
     def generate_later(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ from typing import Any
 from .config import MediaConfig
 from .config_checks import conceal
 from .errors import InvalidConfig
+from .errors import MediaError
 from .forks import reset_after_fork
 from .generators import make_generator
 from .jobs import Context
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from .journal.journal import Journal
     from .pipeline import Pipeline
     from .storage.base import Storage
+
+logger = logging.getLogger(__name__)
 
 
 class Wiring:
@@ -69,11 +73,13 @@ class Wiring:
         self._journal: Journal | None = None
         self._made: Pipeline | None = None
         self._queue_made: Queue | None = None
+        self._is_started = False
         reset_after_fork(self)
 
     def _after_fork(self) -> None:
         """Forget a lock that another thread held when the process was forked."""
         self._lock = threading.RLock()
+        self._is_started = False
 
     @property
     def config(self) -> MediaConfig:
@@ -181,6 +187,21 @@ class Wiring:
             if self._queue_made is None:
                 self._queue_made = make_queue(self._config, self._pipeline, context=self._context)
             return self._queue_made
+
+    def start_queue(self) -> None:
+        """Begin, in a thread, to go on with jobs that dead processes left, if the queue is this
+        process's own. Calls after the first of a process do nothing."""
+        if self._is_started:
+            return
+        self._is_started = True
+        threading.Thread(target=self._start_queue, name="flask-media-start", daemon=True).start()
+
+    def _start_queue(self) -> None:
+        try:
+            if self.journal.exists:  # else nobody left anything
+                self._queue.start()
+        except MediaError as error:
+            logger.warning("Jobs that dead processes left can't be looked for: %s", error)
 
     def _forget_provider(self, successor: str) -> None:
         """Drop what belongs to the provider; an endpoint only where the next one has its own."""

@@ -43,6 +43,11 @@ class JournalReader:
     def _after_fork(self) -> None:
         self._changed = threading.Condition()
 
+    @property
+    def exists(self) -> bool:
+        """Whether there may be jobs: False for a file that is not there yet."""
+        return self._db.exists
+
     def record(self, job_id: str) -> Record:
         """What the journal says of a job.
 

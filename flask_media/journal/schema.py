@@ -154,6 +154,11 @@ class Database:
         self._engine: sa.Engine | None = None
         reset_after_fork(self)
 
+    @property
+    def exists(self) -> bool:
+        """Whether there may be tables: False for a file that is not there yet."""
+        return not self.is_sqlite or Path(self._url.database or "").exists()
+
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sa.Connection]:
         """A transaction that writes; committed at the end, undone by an exception.
