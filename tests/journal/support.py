@@ -35,6 +35,10 @@ class Gate:
         """Wait until one more has come."""
         assert self._arrived.acquire(timeout=60)
 
+    def has_arrived(self, *, within: float) -> bool:
+        """Whether one more comes within so many seconds."""
+        return self._arrived.acquire(timeout=within)
+
     def open(self) -> None:
         """Let all go, now and later."""
         self._open.set()

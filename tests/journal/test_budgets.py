@@ -131,6 +131,7 @@ def test_reserved_then_captured(
     ],
 )
 def test_released_or_kept(
+    *,
     make_media: MakeMedia,
     emulator: GeminiEmulator,
     journal_url: str,

@@ -115,7 +115,7 @@ def test_a_picture_that_nothing_takes_is_the_callers(
             SPACES_ENDPOINT_URL=road.url,
             SPACES_BUCKET="media",
             SPACES_KEY="key",
-            SPACES_SECRET="secret",  # noqa: S106 - a server that hangs up asks for none
+            SPACES_SECRET="secret",
         )
         assert media.resume_all() == []
         with refused(journal_url), pytest.raises(UploadFailed) as caught:
@@ -152,7 +152,7 @@ def test_what_was_paid_is_recorded_with_the_upload(
     with refused(journal_url, "generated"):
         result = ask(opened, spender="ada")
     row = record(opened, result.job_id)
-    assert (row.state, row.paid_calls, row.risk_usd) == ("done", 1, 0)
+    assert (row.state, row.paid_calls, row.risk_usd) == ("done", 1, Decimal(0))
     assert (row.model, row.usage, row.cost_usd) == (result.model, result.usage, result.cost_usd)
     assert result.usage
     assert result.cost_usd
@@ -185,7 +185,7 @@ def test_what_is_no_picture_is_kept_though_it_was_not_recorded(
     with refused(journal_url, "generated"), pytest.raises(InvalidImage) as caught:
         ask(opened, spender="ada")
     row = record(opened, caught.value.job_id)
-    assert (row.state, row.paid_calls, row.risk_usd) == ("quarantined", 1, 0)
+    assert (row.state, row.paid_calls, row.risk_usd) == ("quarantined", 1, Decimal(0))
     assert row.cost_usd
     assert row.usage == caught.value.usage
     assert _kept(journal_url) == [b"not a png"]
