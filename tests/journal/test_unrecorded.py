@@ -83,7 +83,7 @@ def test_a_picture_without_a_storage_is_recorded_then(
     """What neither was recorded when it came nor could be stored is recorded, and not bought."""
     with (
         refused(journal_url, "generated") as mend,
-        signals.upload_failed.connected_to(mend),
+        signals.upload_started.connected_to(mend),
         blocked_storage(),
         pytest.raises(UploadFailed) as caught,
     ):
