@@ -347,6 +347,10 @@ class Pipeline:
             error.job_id = claim.id
             failure, is_kept = error, claim.is_retried(error)
             raise
+        except BaseException:
+            # From outside, in the middle of telling it, perhaps: another process will.
+            is_kept = claim.state in (State.FAILED, State.QUARANTINED)
+            raise
         finally:
             if not is_kept:
                 self._work.record(self._journal.release, claim, failure)

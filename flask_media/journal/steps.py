@@ -23,6 +23,7 @@ from .reader import JournalReader
 from .records import Claim
 from .records import to_nano
 from .schema import UNFINISHED_SQL
+from .schema import UNTOLD_SQL
 from .schema import Database
 from .schema import jobs
 from .schema import pictures
@@ -262,11 +263,12 @@ class JournalSteps(JournalReader):
     def _renew(self, held: list[Claim]) -> None:
         with self._db.write() as connection:
             connection.execute(
-                self._step.where(sa.text(UNFINISHED_SQL)).values(lease_until=self._until),
+                self._step.where(_held).values(lease_until=self._until),
                 [{"job": claim.id, "held": claim.epoch} for claim in held],
             )
 
 
+_held = sa.or_(sa.text(UNFINISHED_SQL), sa.text(UNTOLD_SQL))
 _insert_picture = pictures.insert()
 _delete_picture = pictures.delete().where(pictures.c.job_id == sa.bindparam("job"))
 _delete_references = references.delete().where(references.c.job_id == sa.bindparam("job"))

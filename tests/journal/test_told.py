@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -84,6 +85,41 @@ def test_a_failure_is_told_by_another_process(
     assert told == [error]
     assert record(media, job_id).state == state
     assert emulator.calls == 1
+
+
+@pytest.mark.parametrize("mode", ["image-safety", "bad-image"])
+def test_a_failure_is_told_though_its_process_was_made_to_exit(
+    *,
+    make_media: MakeMedia,
+    emulator: GeminiEmulator,
+    halting: Start,
+    told: list[MediaError],
+    mode: str,
+) -> None:
+    """A SystemExit in the middle of generation_failed does not pass for having told it."""
+    emulator.script(mode)
+    with halting("generate_and_upload", ASKED, at="generation_failed") as process:
+        process.halted()
+        process.exit()
+    (error,) = make_media().resume_all()
+    assert told == [error]
+    assert make_media().resume_all() == []
+    assert emulator.calls == 1
+
+
+def test_a_receiver_may_take_longer_than_a_lease(
+    make_media: MakeMedia, emulator: GeminiEmulator, halting: Start, told: list[MediaError]
+) -> None:
+    """A failure is its process's to tell for as long as that tells it."""
+    emulator.script("image-safety")
+    media = make_media(MEDIA_LEASE=1)
+    with halting("generate_and_upload", ASKED, at="generation_failed", MEDIA_LEASE=1) as process:
+        process.halted()
+        time.sleep(2)
+        assert media.resume_all() == []
+        process.go()
+        assert process.outcome() == ["ContentBlocked"]
+    assert media.resume_all() == told == []
 
 
 def test_a_failure_that_was_told_is_not_told_again(
