@@ -1,7 +1,7 @@
 """The blueprint: pictures over HTTP."""
 
-from .blueprint import FILES_ENDPOINT
-from .blueprint import Authorize
+from .access import Authorize
 from .blueprint import make_blueprint
+from .files import FILES_ENDPOINT
 
 __all__ = ["FILES_ENDPOINT", "Authorize", "make_blueprint"]
