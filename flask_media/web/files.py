@@ -1,13 +1,19 @@
-"""``GET /files/<key>``: a stored picture, to whom ``authorize`` lets see it."""
+"""``GET /files/<key>``: a stored picture, to whom the app lets see it and who has a link."""
 
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
+from typing import Literal
+from typing import TypeAlias
+from typing import get_args
 
 from flask import Blueprint
 from flask import Response
 from flask import abort
+from flask import current_app
+from flask import redirect
 from flask import request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
@@ -17,28 +23,44 @@ from ..errors import InvalidRequest
 from ..errors import NotFound
 from ..errors import StorageError
 from ..globals import current_media
+from ..keys import check_object_key
 from ..types import ObjectStat
 from .access import Doorkeeper
+from .links import FILES_ENDPOINT
+from .links import TOKEN
+from .links import seconds_left
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as BaseResponse
+
     from ..storage.base import Storage
     from ..storage.base import StoredFile
 
 logger = logging.getLogger(__name__)
 
-FILES_ENDPOINT = "media_files_endpoint"
-"""Where an app's extensions hold the endpoint of the files route, once it is registered."""
+FilesMode: TypeAlias = Literal["proxy", "redirect"]
+"""How the route answers: with the bytes, or with the way to a store that signs URLs itself."""
+
+REDIRECT_SECONDS = 300.0
+"""Life of the URL that a redirect leads to, in seconds: a browser follows at once."""
 
 
-def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper) -> None:
-    """Give the blueprint the files route."""
+def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) -> None:
+    """Give the blueprint the files route.
+
+    :raises ValueError: there is no such mode.
+    """
+    if mode not in get_args(FilesMode):
+        raise ValueError(f"files is {mode!r:.80}; it must be 'proxy' or 'redirect'.")
 
     @blueprint.get("/files/<path:key>", merge_slashes=False)
-    def files(key: str) -> Response:
-        if doorkeeper.caller() is None:
-            abort(403)
+    def files(key: str) -> BaseResponse:
         try:
-            return _serve(current_media.storage, key)
+            seconds = _seconds_granted(doorkeeper, key)
+            storage = current_media.storage
+            if mode == "redirect" and storage.signs_itself:
+                return _redirect(storage, key, min(seconds, REDIRECT_SECONDS))
+            return _serve(storage, key)
         except (InvalidRequest, NotFound):
             abort(404)
         except StorageError as error:
@@ -49,6 +71,31 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper) -> None:
     def remember(state: BlueprintSetupState) -> None:
         endpoint = f"{state.name_prefix}.{state.name}.files".lstrip(".")
         state.app.extensions[FILES_ENDPOINT] = endpoint
+
+
+def _seconds_granted(doorkeeper: Doorkeeper, key: str) -> float:
+    """How long the sender may see the object; nobody else gets further than here."""
+    token = request.args.get(TOKEN)
+    if token is not None:
+        # The link is the right; one that is wrong says nothing of who sends it or what is there.
+        seconds = seconds_left(current_app, key, token)
+        if seconds <= 0:
+            abort(403)
+        return seconds
+    who = doorkeeper.caller()
+    if who is None:
+        abort(403)
+    # The key is checked first, so that no can_read has to think of "..".
+    if not doorkeeper.may_read(who, check_object_key(key)):
+        abort(404)
+    return math.inf
+
+
+def _redirect(storage: Storage, key: str, seconds: float) -> BaseResponse:
+    method: Literal["GET", "HEAD"] = "HEAD" if request.method == "HEAD" else "GET"
+    response = redirect(storage.signed_url(key, seconds, method=method), 302)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _serve(storage: Storage, key: str) -> Response:
@@ -72,6 +119,8 @@ def _response(stat: ObjectStat, file: StoredFile | None) -> Response:
         headers={
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; sandbox",
+            # For links too: one asked again is a 304, and a picture that was replaced or deleted,
+            # or whose link has expired, is shown by no cache.
             "Cache-Control": "private, no-cache",
         },
     )
