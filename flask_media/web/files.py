@@ -55,8 +55,8 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) 
 
     @blueprint.get("/files/<path:key>", merge_slashes=False)
     def files(key: str) -> BaseResponse:
+        seconds = _seconds_granted(doorkeeper, key)
         try:
-            seconds = _seconds_granted(doorkeeper, key)
             storage = current_media.storage
             if mode == "redirect" and storage.signs_itself:
                 return _redirect(storage, key, min(seconds, REDIRECT_SECONDS))
@@ -85,8 +85,11 @@ def _seconds_granted(doorkeeper: Doorkeeper, key: str) -> float:
     who = doorkeeper.caller()
     if who is None:
         abort(403)
-    # The key is checked first, so that no can_read has to think of "..".
-    if not doorkeeper.may_read(who, check_object_key(key)):
+    try:
+        check_object_key(key)  # first, so that no can_read has to think of ".."
+    except InvalidRequest:
+        abort(404)
+    if not doorkeeper.may_read(who, key):
         abort(404)
     return math.inf
 

@@ -13,6 +13,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
 from flask_media import FlaskMedia
+from flask_media import NotConfigured
 from flask_media import current_media
 
 from .conftest import ANN
@@ -176,6 +177,17 @@ def test_values_in_the_prefix(make_app: MakeApp, png: bytes) -> None:
         url = current_media.upload(png, "house.png").url
     assert url == "/fr/files/house.png"
     assert app.test_client().get(url, headers=ANN).data == png
+
+
+def test_values_that_nobody_gives(make_app: MakeApp) -> None:
+    """Where the app has no value for its prefix there is no URL, in words that say what to do."""
+    media = FlaskMedia()
+    app = make_app(media, MEDIA_STORAGE="memory", SECRET_KEY="a secret")
+    app.register_blueprint(media.create_blueprint(authorize=let_in), url_prefix="/<lang>")
+    with app.app_context():
+        for make in (current_media.url, current_media.signed_url):
+            with pytest.raises(NotConfigured, match="prefix without variables"):
+                make("house.png")
 
 
 @pytest.mark.parametrize(
