@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask
-from flask import has_request_context
-from flask import request
 from flask import request_started
-from werkzeug.routing import BuildError
 
 from .config import MediaConfig
-from .errors import NotConfigured
-from .keys import quote_key
 from .service import MediaService
-from .web import FILES_ENDPOINT
 from .web import Authorize
+from .web import CanRead
+from .web import FilesMode
+from .web import file_url
 from .web import make_blueprint
+from .web import signed_file_url
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -55,7 +53,8 @@ class FlaskMedia:
             folder=Path(app.instance_path) / (config.folder or "media"),
             home=Path(app.instance_path),
             sender=app,
-            files_url=partial(_files_url, app, config.files_url),
+            files_url=partial(file_url, app, config.files_url),
+            sign_url=partial(signed_file_url, app),
             prompt_loader=app.create_global_jinja_loader(),
             context=app.app_context,
         )
@@ -64,35 +63,27 @@ class FlaskMedia:
             # Not before_request: an app may get its service while it serves a request.
             request_started.connect(lambda _: service.start_queue(), app, weak=False)
 
-    def create_blueprint(self, *, authorize: Authorize, name: str = "media") -> Blueprint:
+    def create_blueprint(
+        self,
+        *,
+        authorize: Authorize,
+        can_read: CanRead | None = None,
+        files: FilesMode = "proxy",
+        name: str = "media",
+    ) -> Blueprint:
         """A blueprint that serves stored pictures: ``GET /files/<key>``.
 
-        Register it with a prefix: ``app.register_blueprint(bp, url_prefix="/media")``.
+        Register it with a prefix: ``app.register_blueprint(bp, url_prefix="/media")``. A link of
+        :meth:`MediaService.signed_url` is served to anybody until it expires.
 
-        :param authorize: is called with each request and returns who asks (an id, any non-empty
-            string), or None to deny.
+        :param authorize: is called with each request without such a link and returns who asks (an
+            id, any non-empty string), or None to deny.
+        :param can_read: is called with that and an object key, and returns whether they may see
+            the object; if not, it is answered as if it weren't there. None lets them see any.
+        :param files: ``proxy`` sends pictures through the app; ``redirect`` sends the browser to
+            a bucket with a signed URL of a few minutes. Both are ``proxy`` without a bucket.
         :param name: the blueprint's name.
-        :raises TypeError: ``authorize`` is missing or can't be called.
+        :raises TypeError: ``authorize`` is missing, or it or ``can_read`` can't be called.
+        :raises ValueError: ``files`` is something else.
         """
-        return make_blueprint(authorize=authorize, name=name)
-
-
-def _files_url(app: Flask, base: str | None, key: str) -> str | None:
-    if base is not None:
-        return f"{base}/{quote_key(key)}"
-    endpoint = app.extensions.get(FILES_ENDPOINT)
-    if endpoint is None:
-        return None
-    values = {"key": key}
-    app.inject_url_defaults(endpoint, values)
-    # Not url_for: within a request to another app it looks for the endpoint there.
-    adapter = app.create_url_adapter(request) if has_request_context() else None
-    if adapter is None:
-        adapter = app.url_map.bind("localhost", script_name=app.config["APPLICATION_ROOT"])
-    try:
-        return adapter.build(endpoint, values)
-    except BuildError as error:
-        raise NotConfigured(
-            f"The URL of the files route needs more than the key ({error}). Register the blueprint "
-            "under a prefix without variables, or set MEDIA_FILES_URL."
-        ) from None
+        return make_blueprint(authorize=authorize, can_read=can_read, files=files, name=name)

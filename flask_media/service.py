@@ -288,6 +288,19 @@ class MediaService(Wiring):
         """
         return self.storage.url(object_key)
 
+    def signed_url(self, object_key: str, expires_in: float | timedelta = 3600) -> str:
+        """Where whoever has the URL can fetch the object for a while, public or not.
+
+        Makes no network call. Of a bucket it is a URL of the store, never of SPACES_CDN_URL; else
+        it is one of the blueprint's files route, a path of this app.
+
+        :param expires_in: seconds, or a ``timedelta``: more than 0, 7 days at most.
+        :raises InvalidRequest: an argument is wrong.
+        :raises NotConfigured: the bucket's credentials are missing; else the app's SECRET_KEY, or
+            the blueprint.
+        """
+        return self.storage.signed_url(object_key, expires_in)
+
     def open(self, object_key: str) -> BinaryIO:
         """Open the object for reading: a binary file and context manager.
 

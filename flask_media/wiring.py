@@ -45,6 +45,7 @@ class Wiring:
         where a relative path of SQLite is seen from; None is the parent of ``folder``.
     :param sender: the sender of the signals; None is the service itself.
     :param files_url: gives the URL of a key of the filesystem or memory storage, or None.
+    :param sign_url: gives such a URL that lets anybody in, for so many seconds.
     :param prompt_loader: finds the app's own prompt template.
     :param context: what a job in the background runs in.
     """
@@ -57,6 +58,7 @@ class Wiring:
         home: Path | None = None,
         sender: object | None = None,
         files_url: Callable[[str], str | None] | None = None,
+        sign_url: Callable[[str, float], str] | None = None,
         prompt_loader: jinja2.BaseLoader | None = None,
         context: Context = nullcontext,
     ) -> None:
@@ -65,6 +67,7 @@ class Wiring:
         self._home = folder.parent if home is None else home
         self._sender = self if sender is None else sender
         self._files_url = files_url
+        self._sign_url = sign_url
         self._prompt_loader = prompt_loader
         self._context = context
         self._lock = threading.RLock()
@@ -100,7 +103,10 @@ class Wiring:
         with self._lock:
             if self._storage is None:
                 self._storage = make_storage(
-                    self._config, folder=self._folder, files_url=self._files_url
+                    self._config,
+                    folder=self._folder,
+                    files_url=self._files_url,
+                    sign_url=self._sign_url,
                 )
             return self._storage
 

@@ -13,22 +13,27 @@ if TYPE_CHECKING:
 
 
 def make_storage(
-    config: MediaConfig, *, folder: Path, files_url: Callable[[str], str | None] | None
+    config: MediaConfig,
+    *,
+    folder: Path,
+    files_url: Callable[[str], str | None] | None,
+    sign_url: Callable[[str, float], str] | None = None,
 ) -> Storage:
     """The storage that MEDIA_STORAGE names.
 
     :param folder: root of the filesystem storage.
     :param files_url: gives the URL of a key that the app itself serves, or None.
+    :param sign_url: gives such a URL that lets anybody in, for so many seconds.
     """
     match config.storage_name:
         case "filesystem":
             from .filesystem import FilesystemStorage
 
-            return FilesystemStorage(folder, base_url=files_url)
+            return FilesystemStorage(folder, base_url=files_url, sign_url=sign_url)
         case "memory":
             from .memory import MemoryStorage
 
-            return MemoryStorage(base_url=files_url)
+            return MemoryStorage(base_url=files_url, sign_url=sign_url)
         case _:
             from .s3 import S3Storage
 

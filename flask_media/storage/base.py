@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import abc
 import io
+import math
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
+from typing import ClassVar
+from typing import Literal
 from typing import final
 
+from ..errors import InvalidRequest
+from ..errors import NotConfigured
 from ..errors import NotFound
 from ..keys import check_job_id
 from ..keys import check_metadata
 from ..keys import check_object_key
 from ..types import ObjectStat
+
+MAX_EXPIRES_IN = 7 * 24 * 3600
+"""Longest life of a signed URL in seconds (the limit of S3's signature version 4)."""
 
 
 class StoredFile(io.BufferedReader):
@@ -39,6 +48,9 @@ class Storage(abc.ABC):
 
     A storage is used by many threads at once and may be made before a fork and used after it.
     """
+
+    signs_itself: ClassVar[bool] = False
+    """Whether its signed URLs lead to the store, which checks them, and not to the app."""
 
     @property
     @abc.abstractmethod
@@ -151,6 +163,23 @@ class Storage(abc.ABC):
         """Where the object can be fetched, if it is public. Makes no network call."""
         return self._url(check_object_key(key))
 
+    @final
+    def signed_url(
+        self,
+        key: str,
+        expires_in: float | timedelta,
+        *,
+        method: Literal["GET", "HEAD"] = "GET",
+    ) -> str:
+        """Where whoever has the URL can fetch the object for a while. Makes no network call.
+
+        :param expires_in: seconds, or a ``timedelta``: more than 0, 7 days at most.
+        :param method: the HTTP method that it is for, where a store tells them apart.
+        :raises InvalidRequest: an argument is wrong.
+        :raises NotConfigured: what signs it is missing; the message says what to set.
+        """
+        return self._signed_url(check_object_key(key), check_expires_in(expires_in), method)
+
     @abc.abstractmethod
     def _put(  # noqa: PLR0917 - Storage.put alone calls it
         self,
@@ -173,3 +202,37 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     def _url(self, key: str) -> str: ...
+
+    def _signed_url(
+        self,
+        key: str,  # noqa: ARG002 - for those that have something to sign with
+        seconds: float,  # noqa: ARG002
+        method: Literal["GET", "HEAD"],  # noqa: ARG002
+    ) -> str:
+        raise NotConfigured(
+            f"Nothing signs URLs for {self.location}: register a blueprint of "
+            "FlaskMedia.create_blueprint on an app with a SECRET_KEY, and use the app's service; "
+            "or keep the pictures in a bucket."
+        )
+
+
+def check_expires_in(expires_in: object) -> float:
+    """Return the life of a signed URL in seconds.
+
+    :raises InvalidRequest: it is no number or ``timedelta``, not above 0, or over 7 days.
+    """
+    value = expires_in.total_seconds() if isinstance(expires_in, timedelta) else expires_in
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidRequest(
+            f"expires_in must be a number of seconds or a timedelta, not {type(value).__name__}."
+        )
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf if value > 0 else -math.inf
+    if not 0 < seconds <= MAX_EXPIRES_IN:
+        raise InvalidRequest(
+            f"expires_in is {seconds:g} seconds; it must be more than 0 and at most "
+            f"{MAX_EXPIRES_IN} (7 days, the limit of S3)."
+        )
+    return seconds

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import re
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Literal
 from typing import NoReturn
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -68,6 +70,8 @@ class S3Storage(Storage):
     :param acl: canned ACL of each object, ``none`` to send none, None for the provider's.
     :raises InvalidConfig: the provider is none of S3, or has no ACLs and ``public-read`` is asked.
     """
+
+    signs_itself = True
 
     def __init__(
         self,
@@ -228,6 +232,17 @@ class S3Storage(Storage):
 
     def _url(self, key: str) -> str:
         return f"{self._cdn_url or self._bucket_url()}/{quote_key(key)}"
+
+    def _signed_url(self, key: str, seconds: float, method: Literal["GET", "HEAD"]) -> str:
+        where = {"Bucket": self._bucket, "Key": key}
+        action = "head_object" if method == "HEAD" else "get_object"  # it is part of what is signed
+        return self._request(
+            "sign a URL for",
+            key,
+            lambda client: client.generate_presigned_url(
+                action, Params=where, ExpiresIn=math.ceil(seconds)
+            ),
+        )
 
     def _bucket_url(self) -> str:
         endpoint = self._endpoint or self._ready()[0]

@@ -27,6 +27,7 @@ from urllib.parse import unquote
 import pytest
 
 from ..errors import InvalidRequest
+from ..errors import NotConfigured
 from ..errors import NotFound
 from ..keys import MAX_JOB_ID_LENGTH
 from ..keys import MAX_METADATA_BYTES
@@ -215,6 +216,28 @@ class StorageContract:
         for ask in (storage.open, storage.stat, storage.delete, storage.url, storage.check_key):
             with pytest.raises(InvalidRequest):
                 ask(key)
+
+    @pytest.mark.parametrize("key", _WRONG_KEYS, ids=lambda key: ascii(key)[:20])
+    def test_signed_url_of_a_wrong_key(self, storage: Storage, key: str) -> None:
+        """No URL is signed for what can be no key."""
+        with pytest.raises(InvalidRequest, match="object_key"):
+            storage.signed_url(key, 60)
+
+    @pytest.mark.parametrize("expires_in", [0, -1, 604_801, float("nan"), True, "60", None])
+    def test_wrong_expires_in(self, storage: Storage, folder: str, expires_in: float) -> None:
+        """A signed URL's life is above 0 and at most a week, in seconds."""
+        with pytest.raises(InvalidRequest, match="expires_in"):
+            storage.signed_url(f"{folder}/a", expires_in)
+
+    def test_signed_url(self, storage: Storage, folder: str) -> None:
+        """A signed URL is a URL, of an object or none; a storage that signs none says so."""
+        try:
+            url = storage.signed_url(f"{folder}/Être.png", 60)
+        except NotConfigured:
+            assert not storage.signs_itself
+        else:
+            assert re.fullmatch(r"[!-~]+", url)
+            assert unquote(url.partition("?")[0]).endswith(f"{folder}/Être.png")
 
     @pytest.mark.parametrize("name", _ODD_NAMES, ids=ascii)
     def test_odd_key(self, storage: Storage, folder: str, name: str) -> None:

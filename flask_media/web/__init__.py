@@ -1,7 +1,17 @@
 """The blueprint: pictures over HTTP."""
 
-from .blueprint import FILES_ENDPOINT
-from .blueprint import Authorize
+from .access import Authorize
+from .access import CanRead
 from .blueprint import make_blueprint
+from .files import FilesMode
+from .links import file_url
+from .links import signed_file_url
 
-__all__ = ["FILES_ENDPOINT", "Authorize", "make_blueprint"]
+__all__ = [
+    "Authorize",
+    "CanRead",
+    "FilesMode",
+    "file_url",
+    "make_blueprint",
+    "signed_file_url",
+]

@@ -1,126 +1,21 @@
-"""``GET /files/<key>``: a stored picture, to whom ``authorize`` lets see it."""
+"""The blueprint and the rooms it opens on."""
 
 from __future__ import annotations
 
-import inspect
-import logging
-from collections.abc import Awaitable
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-from typing import TypeAlias
-
 from flask import Blueprint
-from flask import Request
-from flask import Response
-from flask import abort
-from flask import current_app
-from flask import request
-from flask.blueprints import BlueprintSetupState
-from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.wsgi import wrap_file
 
-from ..errors import InvalidRequest
-from ..errors import NotFound
-from ..errors import StorageError
-from ..globals import current_media
-from ..types import ObjectStat
-
-if TYPE_CHECKING:
-    from ..storage.base import Storage
-    from ..storage.base import StoredFile
-
-logger = logging.getLogger(__name__)
-
-Authorize: TypeAlias = Callable[[Request], str | None] | Callable[[Request], Awaitable[str | None]]
-"""Says who sends a request (any non-empty string), or None to deny it. May be ``async``."""
-
-FILES_ENDPOINT = "media_files_endpoint"
-"""Where an app's extensions hold the endpoint of the files route, once it is registered."""
+from .access import Authorize
+from .access import CanRead
+from .access import Doorkeeper
+from .files import FilesMode
+from .files import add_files
 
 
-def make_blueprint(*, authorize: Authorize, name: str) -> Blueprint:
+def make_blueprint(
+    *, authorize: Authorize, can_read: CanRead | None, files: FilesMode, name: str
+) -> Blueprint:
     """The blueprint; see :meth:`flask_media.FlaskMedia.create_blueprint`."""
-    if not callable(authorize):
-        raise TypeError(
-            "create_blueprint needs authorize=: a function that takes the request and returns who "
-            "asks, or None to deny. Without it nobody is let in, so there is nothing to serve."
-        )
+    doorkeeper = Doorkeeper(authorize, can_read)
     blueprint = Blueprint(name, __name__)
-    is_let_in = _doorkeeper(authorize)
-
-    @blueprint.get("/files/<path:key>", merge_slashes=False)
-    def files(key: str) -> Response:
-        if not is_let_in():
-            abort(403)
-        try:
-            return _serve(current_media.storage, key)
-        except (InvalidRequest, NotFound):
-            abort(404)
-        except StorageError as error:
-            logger.warning("A picture could not be served: %s", error)
-            abort(503 if error.retryable else 502)
-
-    @blueprint.record
-    def remember(state: BlueprintSetupState) -> None:
-        endpoint = f"{state.name_prefix}.{state.name}.files".lstrip(".")
-        state.app.extensions[FILES_ENDPOINT] = endpoint
-
+    add_files(blueprint, doorkeeper, mode=files)
     return blueprint
-
-
-def _doorkeeper(authorize: Authorize) -> Callable[[], bool]:
-    """Whether ``authorize`` says who sends the current request. What is no text says nothing."""
-    warned = False
-
-    def is_let_in() -> bool:
-        nonlocal warned
-        who = current_app.ensure_sync(authorize)(request)
-        if isinstance(who, str):
-            return who != ""
-        if inspect.iscoroutine(who):
-            who.close()  # of an object whose call is async, which Flask does not see
-        if who is not None and not warned:
-            warned = True
-            logger.warning(
-                "authorize returned a %s, which is taken as None: denied. It must return who "
-                "sends the request as a non-empty str, or None.",
-                type(who).__name__,
-            )
-        return False
-
-    return is_let_in
-
-
-def _serve(storage: Storage, key: str) -> Response:
-    # A body is opened where it is sent, and described by what was opened: the object under the key
-    # can be another one by then.
-    if request.method == "HEAD" or request.if_none_match:
-        response = _response(storage.stat(key), None)
-        if request.method == "HEAD" or response.status_code == 304:
-            return response
-    file = storage.open(key)
-    return _response(file.stat, file)
-
-
-def _response(stat: ObjectStat, file: StoredFile | None) -> Response:
-    # Not send_file: it gives no ranges where it can't know the size, and lets every cache on the
-    # way keep the picture where the app sets SEND_FILE_MAX_AGE_DEFAULT.
-    response = Response(
-        wrap_file(request.environ, file) if file is not None else None,
-        content_type=stat.content_type,
-        direct_passthrough=file is not None,
-        headers={
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cache-Control": "private, no-cache",
-        },
-    )
-    response.content_length = stat.size_bytes
-    if stat.sha256:
-        response.set_etag(stat.sha256)
-    try:
-        response.make_conditional(request, accept_ranges=True, complete_length=stat.size_bytes)
-    except RequestedRangeNotSatisfiable:
-        response.close()
-        raise
-    return response

@@ -1,0 +1,138 @@
+"""``GET /files/<key>``: a stored picture, to whom the app lets see it and who has a link."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING
+from typing import Literal
+from typing import TypeAlias
+from typing import get_args
+
+from flask import Blueprint
+from flask import Response
+from flask import abort
+from flask import current_app
+from flask import redirect
+from flask import request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.wsgi import wrap_file
+
+from ..errors import InvalidRequest
+from ..errors import NotFound
+from ..errors import StorageError
+from ..globals import current_media
+from ..keys import check_object_key
+from ..types import ObjectStat
+from .access import Doorkeeper
+from .links import FILES_ENDPOINT
+from .links import TOKEN
+from .links import seconds_left
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as BaseResponse
+
+    from ..storage.base import Storage
+    from ..storage.base import StoredFile
+
+logger = logging.getLogger(__name__)
+
+FilesMode: TypeAlias = Literal["proxy", "redirect"]
+"""How the route answers: with the bytes, or with the way to a store that signs URLs itself."""
+
+REDIRECT_SECONDS = 300.0
+"""Life of the URL that a redirect leads to, in seconds: a browser follows at once."""
+
+
+def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) -> None:
+    """Give the blueprint the files route.
+
+    :raises ValueError: there is no such mode.
+    """
+    if mode not in get_args(FilesMode):
+        raise ValueError(f"files is {mode!r:.80}; it must be 'proxy' or 'redirect'.")
+
+    @blueprint.get("/files/<path:key>", merge_slashes=False)
+    def files(key: str) -> BaseResponse:
+        seconds = _seconds_granted(doorkeeper, key)
+        try:
+            storage = current_media.storage
+            if mode == "redirect" and storage.signs_itself:
+                return _redirect(storage, key, min(seconds, REDIRECT_SECONDS))
+            return _serve(storage, key)
+        except (InvalidRequest, NotFound):
+            abort(404)
+        except StorageError as error:
+            logger.warning("A picture could not be served: %s", error)
+            abort(503 if error.retryable else 502)
+
+    @blueprint.record
+    def remember(state: BlueprintSetupState) -> None:
+        endpoint = f"{state.name_prefix}.{state.name}.files".lstrip(".")
+        state.app.extensions[FILES_ENDPOINT] = endpoint
+
+
+def _seconds_granted(doorkeeper: Doorkeeper, key: str) -> float:
+    """How long the sender may see the object; nobody else gets further than here."""
+    token = request.args.get(TOKEN)
+    if token is not None:
+        # The link is the right; one that is wrong says nothing of who sends it or what is there.
+        seconds = seconds_left(current_app, key, token)
+        if seconds <= 0:
+            abort(403)
+        return seconds
+    who = doorkeeper.caller()
+    if who is None:
+        abort(403)
+    try:
+        check_object_key(key)  # first, so that no can_read has to think of ".."
+    except InvalidRequest:
+        abort(404)
+    if not doorkeeper.may_read(who, key):
+        abort(404)
+    return math.inf
+
+
+def _redirect(storage: Storage, key: str, seconds: float) -> BaseResponse:
+    method: Literal["GET", "HEAD"] = "HEAD" if request.method == "HEAD" else "GET"
+    response = redirect(storage.signed_url(key, seconds, method=method), 302)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _serve(storage: Storage, key: str) -> Response:
+    # A body is opened where it is sent, and described by what was opened: the object under the key
+    # can be another one by then.
+    if request.method == "HEAD" or request.if_none_match:
+        response = _response(storage.stat(key), None)
+        if request.method == "HEAD" or response.status_code == 304:
+            return response
+    file = storage.open(key)
+    return _response(file.stat, file)
+
+
+def _response(stat: ObjectStat, file: StoredFile | None) -> Response:
+    # Not send_file: it gives no ranges where it can't know the size, and lets every cache on the
+    # way keep the picture where the app sets SEND_FILE_MAX_AGE_DEFAULT.
+    response = Response(
+        wrap_file(request.environ, file) if file is not None else None,
+        content_type=stat.content_type,
+        direct_passthrough=file is not None,
+        headers={
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            # For links too: one asked again is a 304, and a picture that was replaced or deleted,
+            # or whose link has expired, is shown by no cache.
+            "Cache-Control": "private, no-cache",
+        },
+    )
+    response.content_length = stat.size_bytes
+    if stat.sha256:
+        response.set_etag(stat.sha256)
+    try:
+        response.make_conditional(request, accept_ranges=True, complete_length=stat.size_bytes)
+    except RequestedRangeNotSatisfiable:
+        response.close()
+        raise
+    return response
