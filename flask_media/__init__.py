@@ -27,6 +27,7 @@ from .errors import StorageError
 from .errors import UploadFailed
 from .extension import FlaskMedia
 from .globals import current_media
+from .jobs.handle import MediaJob
 from .options import ImageFormat
 from .options import ImageGenerationConfig
 from .options import ImageQuality
@@ -59,6 +60,7 @@ __all__ = [
     "JobCancelled",
     "JournalError",
     "MediaError",
+    "MediaJob",
     "MediaResult",
     "MediaService",
     "NoImageReturned",

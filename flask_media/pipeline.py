@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -170,11 +171,20 @@ class Pipeline:
 
     def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
         """See :meth:`flask_media.MediaService.resume_all`."""
-        scope = self._storage.location
-        steps = [(self._tell_failure, job_id) for job_id in self._journal.untold(scope)]
-        steps += [(self._finish_left, job_id) for job_id in self._journal.left(scope)]
+        told = self.tell_failures()
+        return told + self._each(self._finish_left, self._journal.left(self._storage.location))
+
+    def tell_failures(self) -> list[MediaResult | GeneratedImage | MediaError]:
+        """Tell of the jobs that ended without a picture in processes that ended before they did."""
+        return self._each(self._tell_failure, self._journal.untold(self._storage.location))
+
+    def _each(
+        self,
+        step: Callable[[str], MediaResult | GeneratedImage | MediaError | None],
+        job_ids: list[str],
+    ) -> list[MediaResult | GeneratedImage | MediaError]:
         results: list[MediaResult | GeneratedImage | MediaError] = []
-        for step, job_id in steps:
+        for job_id in job_ids:
             try:
                 outcome = step(job_id)
             except MediaError as error:

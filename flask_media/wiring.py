@@ -194,6 +194,22 @@ class Wiring:
                 self._queue_made = make_queue(self._config, self._pipeline, context=self._context)
             return self._queue_made
 
+    def close(self) -> None:
+        """End the queue's threads as the end of the process does, and close idle connections.
+
+        What waits in the queue is left to other processes. Used again, the service opens anew.
+        """
+        with self._lock:
+            queue, self._queue_made = self._queue_made, None
+            journal, generator = self._journal, self._generator
+            self._is_started = False
+        if queue is not None:
+            queue.close()
+        if generator is not None:
+            generator.close()
+        if journal is not None:
+            journal.close()
+
     def start_queue(self) -> None:
         """Begin, in a thread, to go on with jobs that dead processes left, if the queue is this
         process's own. Calls after the first of a process do nothing."""

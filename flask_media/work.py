@@ -29,6 +29,7 @@ from .errors import UploadFailed
 from .journal.journal import Journal
 from .journal.records import Claim
 from .journal.states import State
+from .journal.steps import LostHoldError
 from .stages import generated_image
 from .stages import media_result
 from .stages import rendered
@@ -36,6 +37,7 @@ from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationAnswer
 from .values import GenerationJob
+from .values import GenerationRequest
 from .values import Job
 from .values import Made
 
@@ -150,37 +152,28 @@ class Work:
     def _called(self, claim: Claim, job: GenerationJob, *, buy: bool) -> GenerationAnswer:
         """Have the picture generated: the bytes as they come, recorded."""
         request = job.request
-        try:
-            allowed = self._allowed_calls(claim, buy=buy)
-        except OutcomeUnknown as error:
-            if not claim.is_told:
-                self.failed(signals.generation_failed, job, error)
-            raise
-        self.emit(signals.generation_started, job)
+        allowed = self._allowed_calls(claim, job, buy=buy)
         logger.info(
             "Job %s: asking for %d x %d pixels, %d references",
             *(job.id, request.width, request.height, len(request.references)),
         )
-        started, is_recorded = time.monotonic(), claim.state is State.GENERATING
+        started = time.monotonic()
+        is_recorded, is_first = claim.state is State.GENERATING, True
 
         def call(model: str) -> GenerationAnswer:
-            nonlocal is_recorded
+            nonlocal is_recorded, is_first
             if not is_recorded:
                 self._journal.calling(claim, model=model, estimate=self.estimate(job, model))
-            is_recorded = False
-            try:
-                return self._generator.generate(dataclasses.replace(request, model=model))
-            except OutcomeUnknown as error:
-                error.retryable = self._may_ask_again(claim, after=1, is_unknown=True)
-                self.record(self._journal.unknown, claim, error)
-                raise
-            except (RateLimited, ProviderUnavailable, ProviderRefused) as error:
-                self.record(self._journal.refused, claim, error)
-                raise
+            if is_first:
+                self.emit(signals.generation_started, job)
+            is_recorded = is_first = False
+            return self._call(claim, dataclasses.replace(request, model=model))
 
         models = (self._generator.model_of(request), *self._config.gemini_fallback_models)
         try:
             answer, _ = ask(call, models=models, max_calls=allowed, job_id=job.id)
+        except LostHoldError:
+            raise  # another process has it, or it was cancelled: what comes of it is told there
         except Exception as error:
             if isinstance(error, MediaError):
                 self._end(claim, error)
@@ -194,17 +187,32 @@ class Work:
         self.record(self._journal.generated, claim, answer)
         return answer
 
-    def _allowed_calls(self, claim: Claim, *, buy: bool) -> int:
+    def _call(self, claim: Claim, request: GenerationRequest) -> GenerationAnswer:
+        """Make one call; one without an answer is recorded."""
+        try:
+            return self._generator.generate(request)
+        except OutcomeUnknown as error:
+            error.retryable = self._may_ask_again(claim, after=1, is_unknown=True)
+            self.record(self._journal.unknown, claim, error)
+            raise
+        except (RateLimited, ProviderUnavailable, ProviderRefused) as error:
+            self.record(self._journal.refused, claim, error)
+            raise
+
+    def _allowed_calls(self, claim: Claim, job: GenerationJob, *, buy: bool) -> int:
         """How many calls may be made now; those that may have been paid count for ever."""
         allowed = self._config.gemini_max_attempts - claim.paid_calls
         if buy:
             return max(allowed, 1)
         if claim.paid_calls and not self._may_ask_again(claim):
-            raise OutcomeUnknown(
+            error = OutcomeUnknown(
                 f"{claim.paid_calls} calls for this picture may have been charged without giving "
                 f"it. resume({claim.id!r}, buy=True) asks once more.",
                 retryable=False,
             )
+            if not claim.is_told:
+                self.failed(signals.generation_failed, job, error)
+            raise error
         return allowed
 
     def _may_ask_again(self, claim: Claim, *, after: int = 0, is_unknown: bool = False) -> bool:

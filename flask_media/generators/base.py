@@ -38,6 +38,9 @@ class Generator(abc.ABC):
         :raises OutcomeUnknown: cut off after sending; it may have been charged.
         """
 
+    def close(self) -> None:  # noqa: B027 - one without connections has nothing to close
+        """Close idle connections. A later call opens new ones."""
+
     def reference_side(self, request: GenerationRequest) -> int:  # noqa: ARG002
         """Longest useful side of a reference picture, in pixels; larger ones are scaled down."""
         return 2048

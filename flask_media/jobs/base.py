@@ -46,6 +46,9 @@ class Queue(abc.ABC):
         :raises QueueUnavailable: there is none.
         """
 
+    def close(self) -> None:  # noqa: B027 - workers of their own go on
+        """Take no more jobs, and wait for those that this process works on."""
+
     def start(self) -> None:  # noqa: B027 - workers of their own need no start
         """Begin to go on with what dead processes left, if it is this queue's to do so."""
 

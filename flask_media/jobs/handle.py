@@ -139,7 +139,7 @@ class MediaJob:
         :raises MediaError: there will be none, as :meth:`MediaService.generate_and_upload`.
         """
         record = self._pipeline.journal.until(
-            self.id, lambda record: record.has_ended, timeout=timeout
+            self.id, lambda record: record.has_ended and record.is_told, timeout=timeout
         )
         self.refresh()
         if record is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import queue
 import threading
@@ -113,6 +114,9 @@ class ThreadQueue(Queue):
         for timer, claim in timers.items():
             timer.cancel()
             self._let_go(claim)
+        with contextlib.suppress(queue.Empty):
+            while (task := self._tasks.get_nowait()) is not None:
+                self._let_go(task[0])
         for _ in threads:
             self._tasks.put(None)
         for thread in threads:
@@ -188,12 +192,16 @@ class ThreadQueue(Queue):
                 self._adopt_dropped()
             except QueueUnavailable:
                 pass  # when there is room
+            except MediaError as error:
+                logger.warning("Jobs of dead processes can't be looked for: %s", error)
             except Exception:  # the thread has to live on: it is who notices dead processes
                 logger.exception("Jobs of dead processes could not be looked for")
             if self._closing.wait(self._sweep_seconds):
                 return
 
     def _adopt_dropped(self) -> None:
+        with self._context():
+            self._runner.pipeline.tell_failures()
         for job_id in self._runner.pipeline.dropped():
             with self.place() as put:
                 if (adopted := self._runner.pipeline.adopt(job_id)) is not None:

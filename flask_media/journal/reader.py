@@ -43,6 +43,10 @@ class JournalReader:
     def _after_fork(self) -> None:
         self._changed = threading.Condition()
 
+    def close(self) -> None:
+        """Close idle connections. A later use opens new ones."""
+        self._db.close()
+
     @property
     def exists(self) -> bool:
         """Whether there may be jobs: False for a file that is not there yet."""

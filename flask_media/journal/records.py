@@ -97,6 +97,11 @@ class Record:
         was_let_go = self.owner is None and self.error is not None
         return self.state not in UNFINISHED or was_let_go
 
+    @property
+    def is_told(self) -> bool:
+        """Whether its last signal is out, or nobody is left to send it."""
+        return self.owner is None or self.state is State.DONE
+
     @classmethod
     def of_row(cls, row: Any) -> Record:
         """The record of a row of ``media_jobs``."""

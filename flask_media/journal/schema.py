@@ -220,6 +220,13 @@ class Database:
             return
         raise JournalError(self._said(failure))
 
+    def close(self) -> None:
+        """Close idle connections. A later use opens new ones."""
+        with self._engine_lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
+
     def clock(self) -> sa.ColumnElement[float]:
         """Seconds since 1970 by the database's clock, which all hosts share."""
         if self.is_sqlite:
@@ -260,7 +267,7 @@ class Database:
                     pool_pre_ping=True,
                     hide_parameters=True,
                 )
-            with engine.connect() as connection, connection.begin():
+            with _disposed_by_fault(engine), engine.connect() as connection, connection.begin():
                 self._migrate(connection)
                 if self._opened is not None:
                     self._opened(connection)
@@ -297,6 +304,15 @@ def _to_version_2(connection: sa.Connection) -> None:
     connection.execute(jobs.update().where(_untold).values(owner=None))
     for index in jobs.indexes:
         index.create(connection, checkfirst=True)
+
+
+@contextmanager
+def _disposed_by_fault(engine: sa.Engine) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:

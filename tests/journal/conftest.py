@@ -58,8 +58,7 @@ def make_service(emulator: GeminiEmulator, home: Path) -> Iterator[MakeService]:
 
     yield make
     for service in made:
-        if engine := service.journal._db._engine:
-            engine.dispose()
+        service.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -102,8 +101,7 @@ def make_media(config: dict[str, Any], tmp_path: Path) -> Iterator[MakeMedia]:
 
     yield make
     for service in made:
-        if engine := service.journal._db._engine:
-            engine.dispose()
+        service.close()
 
 
 @pytest.fixture
