@@ -36,11 +36,6 @@ class MediaJob:
 
     Made by ``generate_later`` and ``job``. What it says is as of when it was made or last
     refreshed.
-
-    :param pipeline: knows the journal.
-    :param record: the job's row.
-    :param is_found: whether the picture was there already when it was asked for.
-    :param is_reused: whether it is that of another request.
     """
 
     def __init__(
@@ -51,6 +46,7 @@ class MediaJob:
         is_found: bool = False,
         is_reused: bool = False,
     ) -> None:
+        # Whether the picture was there already when it was asked for, as another request's too.
         self._pipeline = pipeline
         self._record = record
         self._is_found = is_found

@@ -54,6 +54,8 @@ def _full(cls: type[MediaError]) -> MediaError:
         values |= {"status": 429, "retry_after": 2.5}
     if issubclass(cls, errors.RateLimited):
         values |= {"daily": True}
+    if issubclass(cls, errors.QueueUnavailable):
+        values |= {"retry_after": 10.0}
     if issubclass(cls, errors.BudgetExceeded):
         values |= {
             "limit_usd": Decimal("2.50"),
@@ -127,6 +129,7 @@ RETRYABLE = {
     "NoImageReturned",
     "OutcomeUnknown",
     "ProviderUnavailable",
+    "QueueUnavailable",
     "RateLimited",
     "UploadFailed",
 }
