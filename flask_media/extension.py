@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from flask import request_started
 
+from .cli import media_cli
 from .config import MediaConfig
 from .service import MediaService
 from .web import Authorize
@@ -59,6 +60,7 @@ class FlaskMedia:
             context=app.app_context,
         )
         app.extensions["media"] = service
+        app.cli.add_command(media_cli)
         if config.queue == "threads":
             # Not before_request: an app may get its service while it serves a request.
             request_started.connect(lambda _: service.start_queue(), app, weak=False)

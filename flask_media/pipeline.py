@@ -253,9 +253,12 @@ class Pipeline:
         """Record that a job that is held ends without a picture, and tell so."""
         try:
             self._journal.failed(claim, error)
-            self._work.failed(signals.generation_failed, job, error)
-        finally:
-            self._work.record(self._journal.release, claim, error)
+        except BaseException:
+            self._work.record(self._journal.release, claim)
+            raise
+        # If this is cut short from outside, it stays held, and another process tells it.
+        self._work.failed(signals.generation_failed, job, error)
+        self._work.record(self._journal.release, claim, error)
 
     def _job(self, wanted: Wanted, object_key: str | None) -> GenerationJob:
         return generation_job(

@@ -210,6 +210,15 @@ class Wiring:
         if journal is not None:
             journal.close()
 
+    def work(self) -> None:
+        """Begin, in threads, to go on with jobs that dead processes left, and do so until
+        :meth:`close`; for a process that only works. The queue of Celery has workers of its own.
+
+        :raises JournalError: the journal can't be read.
+        """
+        self.journal.check()
+        self._queue.start()
+
     def start_queue(self) -> None:
         """Begin, in a thread, to go on with jobs that dead processes left, if the queue is this
         process's own. Calls after the first of a process do nothing."""

@@ -43,6 +43,14 @@ class JournalReader:
     def _after_fork(self) -> None:
         self._changed = threading.Condition()
 
+    def check(self) -> None:
+        """Open the journal and read it.
+
+        :raises JournalError: that can't be.
+        """
+        with self._db.read() as connection:
+            connection.execute(sa.select(jobs.c.id).limit(1))
+
     def close(self) -> None:
         """Close idle connections. A later use opens new ones."""
         self._db.close()
