@@ -124,14 +124,23 @@ class ThreadQueue(Queue):
         atexit.unregister(self.close)
 
     def _put(self, task: Task) -> None:
+        self._tasks.put(task)
+        self._grow()
+
+    def _grow(self) -> None:
+        """Have one more thread if there is work for it."""
         with self._lock:
-            self._tasks.put(task)
-            if self._idle < self._tasks.qsize() and len(self._threads) < self._most_threads:
-                thread = threading.Thread(
-                    target=self._work, name=f"flask-media-{len(self._threads)}", daemon=True
-                )
-                self._threads.append(thread)
+            if self._idle >= self._tasks.qsize() or len(self._threads) >= self._most_threads:
+                return
+            thread = threading.Thread(
+                target=self._work, name=f"flask-media-{len(self._threads)}", daemon=True
+            )
+            try:
                 thread.start()
+            except RuntimeError as error:  # the system has no more: the next sweep tries again
+                logger.warning("No thread can be started for jobs that wait: %s", error)
+            else:
+                self._threads.append(thread)
 
     def _work(self) -> None:
         while True:
@@ -188,6 +197,7 @@ class ThreadQueue(Queue):
     def _sweep(self) -> None:
         """Go on with what dead processes left, now and again."""
         while True:
+            self._grow()
             try:
                 self._adopt_dropped()
             except QueueUnavailable:

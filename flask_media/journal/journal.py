@@ -173,7 +173,7 @@ class Journal(JournalSteps):
             # A picture to reuse is looked at first, whether it is still there: see stand_for.
             if not is_named and not (asking.reuse and row.state == State.DONE.value):
                 self._name(connection, asking, row.id)
-            return self._take(connection, row, is_named=is_named, flight=asking.flight)
+            return self._take(connection, row, is_named=is_named, asking=asking)
         now, day = time.time(), spend.today()
         if not asking.overwrite:
             self._check_is_free(connection, asking)
@@ -293,7 +293,7 @@ class Journal(JournalSteps):
         *,
         is_named: bool = False,
         from_queue: bool = False,
-        flight: str | None = None,
+        asking: Asking | None = None,
     ) -> Claim | Finished | Busy:
         record = Record.of_row(row)
         state = record.state
@@ -308,7 +308,7 @@ class Journal(JournalSteps):
         values: dict[str, Any] = {}
         if state is State.FAILED:
             claim.state = State.REQUESTED
-            values = {"flight": self._free(connection, flight)}
+            values = {"flight": self._free(connection, asking.flight) if asking else None}
         elif state is State.GENERATING:
             # Its process ended within a call: what that came to, nobody knows.
             claim.state = State.UNKNOWN
@@ -323,6 +323,8 @@ class Journal(JournalSteps):
                 "risk_nano": row.risk_nano + row.reserved_nano,
                 "reserved_nano": 0,
             }
+        if asking and asking.is_queued:
+            values["queued"] = 1
         return claim if self._own(connection, claim, record, **values) else Busy(record, is_named)
 
     def _claim(self, row: Any, record: Record, *, state: State) -> Claim:

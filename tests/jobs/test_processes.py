@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from flask_media import OutcomeUnknown
 from flask_media.emulator import GeminiEmulator
 from flask_media.service import MediaService
 
 from ..journal.conftest import MakeMedia
 from ..journal.support import Gate
 from ..journal.support import sql
+from .support import SMALL
 from .support import Process
 from .support import heard
 from .support import later
@@ -154,3 +156,22 @@ def test_after_a_fork(start: Start) -> None:
     job_id, key = process.answer()
     assert key == "houses/1.png"
     assert process.ask(do="results", ids=[job_id]) == ["houses/0.png"]
+
+
+def test_unfinished_work_that_is_ordered_again_is_the_queues(
+    start: Start, make_media: MakeMedia, emulator: GeminiEmulator
+) -> None:
+    """A job that a view left, and that waits in a queue then, is not lost with its process."""
+    view, process, gate = make_media(), start(MEDIA_QUEUE_THREADS=1), Gate()
+    emulator.script("reset")
+    with pytest.raises(OutcomeUnknown) as caught:
+        view.generate_and_upload("House 0", "houses/0.png", config=SMALL)
+    emulator.handler(lambda ask: gate.hold())
+    process.ask(do="later", numbers=[1])
+    gate.arrived()
+    assert process.ask(do="later", numbers=[0]) == [caught.value.job_id]
+    process.kill()
+    gate.open()
+    later(make_media(), 2).result(TIMEOUT)
+    assert caught.value.job_id
+    assert view.job(caught.value.job_id).result(TIMEOUT).attempts == 2
