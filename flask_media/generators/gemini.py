@@ -16,13 +16,13 @@ from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import ProviderUnavailable
 from ..forks import reset_after_fork
+from ..transport import Exchange
 from ..values import GenerationAnswer
 from ..values import GenerationRequest
 from .base import Generator
 from .gemini_errors import cleaner
 from .gemini_errors import fault_error
 from .gemini_errors import status_error
-from .gemini_transport import Exchange
 from .models import MOST_REFERENCES
 from .models import ImageModel
 from .models import find_model

@@ -14,9 +14,9 @@ from google import genai  # noqa: TID253 (as above)
 from google.genai import client as genai_client  # noqa: TID253 (as above)
 from google.genai import types  # noqa: TID253 (as above)
 
+from ..transport import Exchange
+from ..transport import Road
 from ..values import Picture
-from .gemini_transport import Exchange
-from .gemini_transport import Road
 
 if TYPE_CHECKING:
     from .gemini_token import VertexCredentials

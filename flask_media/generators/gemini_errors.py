@@ -18,8 +18,8 @@ from ..errors import OutcomeUnknown
 from ..errors import ProviderRefused
 from ..errors import ProviderUnavailable
 from ..errors import RateLimited
-from .gemini_transport import Exchange
-from .gemini_transport import Fault
+from ..transport import Exchange
+from ..transport import Fault
 
 Cleaner = Callable[[str | None], str]
 

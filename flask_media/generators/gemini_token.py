@@ -13,8 +13,8 @@ from google.auth.exceptions import RefreshError
 from google.auth.exceptions import TransportError
 from google.auth.transport.requests import Request
 
-from .gemini_transport import in_background
-from .gemini_transport import remaining
+from ..transport import in_background
+from ..transport import remaining
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 

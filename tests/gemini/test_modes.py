@@ -285,7 +285,7 @@ def test_compressed_answers(emulator: GeminiEmulator, generator: GeminiGenerator
 
 def test_overlong_answer(generator: GeminiGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer without an end is not read without an end."""
-    monkeypatch.setattr("flask_media.generators.gemini_transport.MAX_ANSWER_BYTES", 300)
+    monkeypatch.setattr("flask_media.transport.MAX_ANSWER_BYTES", 300)
     with pytest.raises(OutcomeUnknown, match="longer than 300 bytes"):
         generator.generate(ask())
 

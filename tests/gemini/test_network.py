@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
+from flask_media import transport
 from flask_media.config_checks import Secret
 from flask_media.emulator import GeminiEmulator
 from flask_media.emulator import Reply
@@ -22,7 +23,6 @@ from flask_media.errors import NotConfigured
 from flask_media.errors import OutcomeUnknown
 from flask_media.errors import ProviderRefused
 from flask_media.errors import ProviderUnavailable
-from flask_media.generators import gemini_transport
 from flask_media.generators.gemini import GeminiGenerator
 
 from .conftest import KEY
@@ -156,7 +156,7 @@ def test_old_connection_is_not_reused(
     emulator: GeminiEmulator, generator: GeminiGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that was idle for too long is closed and not used."""
-    monkeypatch.setattr(gemini_transport, "IDLE_SECONDS", -1.0)
+    monkeypatch.setattr(transport, "IDLE_SECONDS", -1.0)
     generator.generate(ask())
     generator.generate(ask())
     assert emulator.connections == 2
@@ -166,7 +166,7 @@ def test_idle_connections_have_a_limit(
     emulator: GeminiEmulator, generator: GeminiGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No more connections are kept than MAX_IDLE."""
-    monkeypatch.setattr(gemini_transport, "MAX_IDLE", 0)
+    monkeypatch.setattr(transport, "MAX_IDLE", 0)
     generator.generate(ask())
     generator.generate(ask())
     assert emulator.connections == 2

@@ -1,4 +1,4 @@
-"""One HTTP exchange with a total deadline: the road under the Gemini SDK.
+"""One HTTP exchange with a total deadline: the road under the Gemini SDK and the webhooks.
 
 The SDK builds its requests with ``httpx2``; this is what carries them. It is written on the
 standard library's HTTP parser because a picture's body then arrives as one ``bytes`` object: that
@@ -303,7 +303,7 @@ def in_background(work: Callable[[], T]) -> Future[T]:
         except BaseException as error:  # noqa: BLE001 (it is raised where the result is wanted)
             future.set_exception(error)
 
-    threading.Thread(target=run, name="flask-media-gemini", daemon=True).start()
+    threading.Thread(target=run, name="flask-media-background", daemon=True).start()
     return future
 
 
