@@ -29,6 +29,8 @@ from .config_checks import check_secret
 from .config_checks import check_template
 from .config_checks import check_url
 from .config_checks import check_usd
+from .config_checks import check_webhook_secret
+from .config_checks import check_webhook_url
 from .config_checks import conceal
 from .errors import InvalidConfig
 from .options import StorageProvider
@@ -126,6 +128,14 @@ class MediaConfig:
     prompt_template: str | None = _key("MEDIA_PROMPT_TEMPLATE", check_template)
     """Template of the enhanced prompt in the app's template folder; None is the built-in one."""
 
+    webhook_url: Secret | None = _key("MEDIA_WEBHOOK_URL", check_webhook_url)
+    """Where the end of each job is posted to; needs MEDIA_WEBHOOK_SECRET. It shows in no log: it
+    may have a token in it."""
+    webhook_secret: Secret | None = _key("MEDIA_WEBHOOK_SECRET", check_webhook_secret)
+    """What these posts are signed with: ``whsec_`` and base64, or any 16 characters or more."""
+    webhook_retry_seconds: float = _key("MEDIA_WEBHOOK_RETRY_SECONDS", check_seconds, 10.0)
+    """Seconds before a post that failed is made again; doubled each time, up to an hour."""
+
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
         """Read and check the keys of an app's config. A key that is missing, None or "" is unset.
@@ -153,6 +163,12 @@ class MediaConfig:
             value = getattr(self, field.name)
             if value is not None:
                 object.__setattr__(self, field.name, _checked(field, value))
+        if self.webhook_url is not None and self.webhook_secret is None:
+            raise InvalidConfig(
+                "MEDIA_WEBHOOK_URL needs MEDIA_WEBHOOK_SECRET, which its posts are signed with. "
+                "Set it to 16 characters or more, as of: "
+                """python -c 'import secrets; print(secrets.token_urlsafe(32))'"""
+            )
 
     def replace(self, **values: Any) -> Self:
         """A copy with other values, by field name, each checked.
@@ -167,8 +183,11 @@ class MediaConfig:
         return self.storage or ("spaces" if self.spaces_bucket else "filesystem")
 
 
+_SECRET_CHECKS = (check_secret, check_database_url, check_webhook_url, check_webhook_secret)
+
+
 def _is_secret(field: dataclasses.Field[Any]) -> bool:
-    return field.metadata["check"] in (check_secret, check_database_url)
+    return field.metadata["check"] in _SECRET_CHECKS
 
 
 def _hidden(field: dataclasses.Field[Any], value: Any) -> Any:

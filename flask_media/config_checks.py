@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -74,6 +75,49 @@ def check_secret(value: Any) -> Secret:
     text = check_text(value.reveal() if isinstance(value, Secret) else value)
     if not text.isascii() or not text.isprintable() or " " in text:
         raise WrongValueError("printable ASCII without spaces")
+    return Secret(text)
+
+
+SHORTEST_WEBHOOK_SECRET = 16
+"""Characters, or bytes where it is base64."""
+
+
+def check_webhook_secret(value: Any) -> Secret:
+    """A secret of webhooks: not a short one, and base64 where it says so."""
+    secret = check_secret(value)
+    value = None  # error reporters show the locals of a frame
+    prefix, is_encoded, encoded = secret.reveal().partition("whsec_")
+    if not prefix and is_encoded:
+        try:
+            length = len(base64.b64decode(encoded, validate=True))
+        except ValueError:
+            length = 0
+    else:
+        length = len(secret.reveal())
+    prefix = encoded = ""
+    if length < SHORTEST_WEBHOOK_SECRET:
+        raise WrongValueError(
+            f"{SHORTEST_WEBHOOK_SECRET} characters or more without spaces, or 'whsec_' and base64 "
+            f"of {SHORTEST_WEBHOOK_SECRET} bytes or more"
+        )
+    return secret
+
+
+def check_webhook_url(value: Any) -> Secret:
+    """A URL, as a secret: its path or query may hold a token."""
+    text = check_text(value.reveal() if isinstance(value, Secret) else value)
+    value = None  # error reporters show the locals of a frame
+    place, _, query = text.partition("?")
+    try:
+        check_url(place)
+        is_valid = re.fullmatch(r'[!"$-~]*', query) is not None
+    except WrongValueError:
+        is_valid = False
+    if not is_valid:
+        text = place = query = ""
+        raise WrongValueError(
+            "a URL as https://host/path, without credentials before the host and without a fragment"
+        )
     return Secret(text)
 
 

@@ -238,7 +238,9 @@ class MediaService(Wiring):
 
         :returns: a result or an error for each job; raises none of them.
         """
-        return self._pipeline.resume_all()
+        results = self._pipeline.resume_all()
+        self._start_courier()
+        return results
 
     @overload
     def usage(self, since: date | None = None, by: None = None) -> Spend: ...

@@ -21,6 +21,7 @@ from .jobs import make_queue
 from .journal import make_journal
 from .options import StorageProvider
 from .storage import make_storage
+from .webhooks import make_courier
 
 if TYPE_CHECKING:
     import jinja2
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .journal.journal import Journal
     from .pipeline import Pipeline
     from .storage.base import Storage
+    from .webhooks.courier import Courier
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +76,7 @@ class Wiring:
         self._generator: Generator | None = None
         self._storage: Storage | None = None
         self._journal: Journal | None = None
+        self._courier: Courier | None = None
         self._made: Pipeline | None = None
         self._queue_made: Queue | None = None
         self._is_started = False
@@ -169,6 +172,7 @@ class Wiring:
         with self._lock:
             if self._journal is None:
                 self._journal = make_journal(self._config, home=self._home)
+                self._courier = self._make_courier(self._journal)
             return self._journal
 
     @property
@@ -192,23 +196,38 @@ class Wiring:
         with self._lock:
             if self._queue_made is None:
                 self._queue_made = make_queue(self._config, self._pipeline, context=self._context)
+                # First, so that it ends last: it tells of what the queue still finishes.
+                self._start_courier()
             return self._queue_made
 
-    def close(self) -> None:
-        """End the queue's threads as the end of the process does, and close idle connections.
+    def _make_courier(self, journal: Journal) -> Courier | None:
+        return make_courier(self._config, journal, scope=lambda: self.storage.location)
 
-        What waits in the queue is left to other processes. Used again, the service opens anew.
+    def _start_courier(self) -> None:
+        """Begin to deliver webhooks, those that dead processes left too, if there is one."""
+        if self._courier is not None:
+            self._courier.start()
+
+    def close(self) -> None:
+        """End the threads of queue and webhooks as the end of the process does, and close idle
+        connections.
+
+        What waits there is left to other processes. Used again, the service opens anew.
         """
         with self._lock:
             queue, self._queue_made = self._queue_made, None
-            journal, generator = self._journal, self._generator
+            journal, generator, courier = self._journal, self._generator, self._courier
             self._is_started = False
         if queue is not None:
             queue.close()
+        if courier is not None:
+            courier.close()  # after the queue, to tell of what that still finished
         if generator is not None:
             generator.close()
         if journal is not None:
             journal.close()
+            with self._lock:
+                self._courier = self._make_courier(journal)
 
     def work(self) -> None:
         """Begin, in threads, to go on with jobs that dead processes left, and do so until
@@ -221,7 +240,7 @@ class Wiring:
 
     def start_queue(self) -> None:
         """Begin, in a thread, to go on with jobs that dead processes left, if the queue is this
-        process's own. Calls after the first of a process do nothing."""
+        process's own, and with webhooks. Calls after the first of a process do nothing."""
         if self._is_started:
             return
         self._is_started = True
@@ -230,7 +249,9 @@ class Wiring:
     def _start_queue(self) -> None:
         try:
             if self.journal.exists:  # else nobody left anything
-                self._queue.start()
+                self._start_courier()
+                if self._config.queue == "threads":
+                    self._queue.start()
         except MediaError as error:
             logger.warning("Jobs that dead processes left can't be looked for: %s", error)
 

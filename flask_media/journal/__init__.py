@@ -21,7 +21,12 @@ def make_journal(config: MediaConfig, *, home: Path) -> Journal:
     from .spend import Budgets
 
     budgets = Budgets(app=config.budget_per_day, spender=config.budget_per_user_per_day)
-    return Journal(_url(config, home).reveal(), lease=config.lease, budgets=budgets)
+    return Journal(
+        _url(config, home).reveal(),
+        lease=config.lease,
+        budgets=budgets,
+        has_webhook=config.webhook_url is not None,
+    )
 
 
 def _url(config: MediaConfig, home: Path) -> Secret:

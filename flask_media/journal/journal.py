@@ -16,6 +16,7 @@ from ..errors import NotFound
 from ..errors import ObjectExists
 from . import spend
 from .codec import dump
+from .outbox import Outbox
 from .owner import QUEUE
 from .owner import this_process
 from .reader import is_live
@@ -44,10 +45,14 @@ class Journal(JournalSteps):
     :param url: an SQLAlchemy URL of SQLite or PostgreSQL; nothing is opened before the first use.
     :param lease: seconds that a job stays with a process that stopped renewing it.
     :param budgets: the limits of a day.
+    :param has_webhook: whether the ends of jobs are recorded for delivery too.
     """
 
-    def __init__(self, url: str, *, lease: float, budgets: Budgets) -> None:
-        super().__init__(Database(url, budgets.forget_unkept), lease, budgets)
+    def __init__(
+        self, url: str, *, lease: float, budgets: Budgets, has_webhook: bool = False
+    ) -> None:
+        database = Database(url, budgets.forget_unkept)
+        super().__init__(database, lease, budgets, Outbox(database) if has_webhook else None)
         columns = self._columns
         self._by_key = (
             sa.select(*columns, keys.c.request_hash.label("named_hash"))

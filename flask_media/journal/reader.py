@@ -22,9 +22,13 @@ from .schema import jobs
 from .schema import keys
 from .schema import pictures
 from .schema import references
+from .schema import webhooks
 from .spend import Spend
 from .states import UNFINISHED
 from .states import State
+
+OLDEST_WEBHOOK = 7 * 86_400.0
+"""Age in seconds from which ``gc`` may delete what was not delivered; a day is tried for."""
 
 
 class JournalReader:
@@ -206,6 +210,9 @@ class JournalReader:
                 for table in (keys, references):
                     connection.execute(table.delete().where(table.c.job_id.in_(some)))
                 connection.execute(jobs.delete().where(jobs.c.id.in_(some)))
+            # Those that nobody delivers any more, as where the webhook was configured away.
+            stale = self._db.clock() - max(older_than, OLDEST_WEBHOOK)
+            connection.execute(webhooks.delete().where(webhooks.c.created_at < stale))
             return len(ids)
 
 

@@ -137,6 +137,22 @@ spend = sa.Table(
 """Running totals a UTC day of what was spent, may have been, or is reserved, where a budget is set;
 the spender ``""`` is the whole app. In billionths of a US dollar."""
 
+webhooks = sa.Table(
+    "media_webhooks",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("job_id", sa.String(32), nullable=False),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    # Who delivers it, how often that was tried, and when it is anybody's (again).
+    sa.Column("owner", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("due_at", sa.Double, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Index("media_webhooks_due", "scope", "due_at"),
+)
+"""A row an end of a job that is yet to be delivered; written where a webhook is configured."""
+
 
 class Database:
     """The engine of one journal: one a process, made at first use, tables and all.
@@ -304,6 +320,7 @@ def _to_version_2(connection: sa.Connection) -> None:
     connection.execute(jobs.update().where(_untold).values(owner=None))
     for index in jobs.indexes:
         index.create(connection, checkfirst=True)
+    webhooks.create(connection)
 
 
 @contextmanager

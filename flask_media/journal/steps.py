@@ -18,6 +18,7 @@ from . import spend
 from .codec import dump
 from .codec import dump_error
 from .leases import Keeper
+from .outbox import Outbox
 from .owner import QUEUE
 from .reader import JournalReader
 from .records import Claim
@@ -42,12 +43,17 @@ class JournalSteps(JournalReader):
     :param database: where the journal is.
     :param lease: seconds that a job stays with a process that stopped renewing it.
     :param budgets: the limits of a day.
+    :param outbox: has the ends of jobs that a webhook is to tell of, if there is one.
     """
 
-    def __init__(self, database: Database, lease: float, budgets: Budgets) -> None:
+    def __init__(
+        self, database: Database, lease: float, budgets: Budgets, outbox: Outbox | None = None
+    ) -> None:
         super().__init__(database)
         self.budgets = budgets
         """The limits of a day."""
+        self.outbox = outbox
+        """The ends of jobs that a webhook is to tell of; None where there is no webhook."""
         self._keeper = Keeper(lease, self._renew)
         self._until = database.clock() + lease
         self._step = jobs.update().where(
@@ -70,7 +76,7 @@ class JournalSteps(JournalReader):
         except BaseException:
             claim.attempts.pop()
             raise
-        claim.day, claim.reserved_nano = day, nano
+        claim.day, claim.reserved_nano, claim.is_told = day, nano, False
 
     def refused(self, claim: Claim, error: MediaError) -> None:
         """Record that the call was refused and cost nothing."""
@@ -201,10 +207,15 @@ class JournalSteps(JournalReader):
         """
         self._keeper.release(claim)
         values: dict[str, Any] = {"error": dump_error(error)} if error else {}
+        is_given_up = error is not None and claim.state in _ON_THE_WAY and not claim.is_told
         try:
             if claim.state is not State.DONE:
                 with self._db.write() as connection:
                     self._write(connection, claim, owner=None, lease_until=0.0, **values)
+                    if is_given_up:
+                        self._post(connection, claim)
+                if is_given_up:
+                    self._posted()
         except LostHoldError:
             pass  # whoever took it over holds it
         finally:
@@ -232,11 +243,24 @@ class JournalSteps(JournalReader):
             with self._db.write(durable=durable) as connection:
                 claim.state = state
                 yield connection
+                if state in _ENDS:
+                    self._post(connection, claim)
         except BaseException:
             claim.state = before
             raise
+        if state in _ENDS:
+            self._posted()
         with self._changed:
             self._changed.notify_all()
+
+    def _post(self, connection: sa.Connection, claim: Claim) -> None:
+        """Have a webhook tell how the job stands, if there is one and this is committed."""
+        if self.outbox is not None:
+            self.outbox.add(connection, claim.id)
+
+    def _posted(self) -> None:
+        if self.outbox is not None:
+            self.outbox.notify()
 
     def _write(self, connection: sa.Connection, claim: Claim, **values: Any) -> None:
         """Write the state and what is known of the calls, and the values."""
@@ -269,6 +293,13 @@ class JournalSteps(JournalReader):
 
 
 _held = sa.or_(sa.text(UNFINISHED_SQL), sa.text(UNTOLD_SQL))
+
+_ENDS = (State.UPLOADED, State.FAILED, State.QUARANTINED)
+"""The states that a webhook tells of."""
+
+_ON_THE_WAY = (State.REQUESTED, State.GENERATING, State.GENERATED, State.UNKNOWN)
+"""The states in which a job that is let go with an error is given up, as far as anybody can see."""
+
 _insert_picture = pictures.insert()
 _delete_picture = pictures.delete().where(pictures.c.job_id == sa.bindparam("job"))
 _delete_references = references.delete().where(references.c.job_id == sa.bindparam("job"))
