@@ -13,7 +13,6 @@ import pytest
 from flask import Flask
 
 from flask_media import FlaskMedia
-from flask_media.jobs.threads import ThreadQueue
 from flask_media.service import MediaService
 from flask_media.webhooks.courier import Courier
 from tests.journal.conftest import config as plain_config
@@ -66,10 +65,7 @@ def make_app(config: dict[str, Any], tmp_path: Path) -> Iterator[Callable[..., F
     yield make
     _join("flask-media-start")
     for service in made:
-        if isinstance(service._queue_made, ThreadQueue):
-            service._queue_made.close()
-        if service._courier is not None:
-            service._courier.close()
+        service.close()
         _join("flask-media-sweeper")
         if engine := service.journal._db._engine:
             engine.dispose()

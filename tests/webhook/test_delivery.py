@@ -303,3 +303,14 @@ def test_logs_show_neither_secret_nor_path(
     shown = caplog.text + repr(media.config) + repr(vars(courier(media)))
     assert SECRET not in shown
     assert "t0ken" not in shown
+
+
+def test_a_service_that_is_closed(media: MediaService, receiver: Receiver) -> None:
+    """It has told of all that its queue finished; used again, it tells again."""
+    jobs = [media.generate_later(f"Boat {number}", f"boats/{number}.png") for number in range(3)]
+    for job in jobs:
+        job.result(60)
+    media.close()
+    assert sorted(post.job["id"] for post in receiver.posts) == sorted(job.id for job in jobs)
+    ask(media)
+    _settled(media, receiver, 4)
