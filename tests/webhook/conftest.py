@@ -65,10 +65,11 @@ def make_app(config: dict[str, Any], tmp_path: Path) -> Iterator[Callable[..., F
     yield make
     _join("flask-media-start")
     for service in made:
+        if service._queue_made is not None:
+            service._queue_made.close()
+    _join("flask-media-sweeper")
+    for service in made:
         service.close()
-        _join("flask-media-sweeper")
-        if engine := service.journal._db._engine:
-            engine.dispose()
 
 
 def _join(name: str) -> None:
