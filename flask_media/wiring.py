@@ -79,13 +79,13 @@ class Wiring:
         self._courier: Courier | None = None
         self._made: Pipeline | None = None
         self._queue_made: Queue | None = None
-        self._is_started = False
+        self._starter: threading.Thread | None = None
         reset_after_fork(self)
 
     def _after_fork(self) -> None:
         """Forget a lock that another thread held when the process was forked."""
         self._lock = threading.RLock()
-        self._is_started = False
+        self._starter = None
 
     @property
     def config(self) -> MediaConfig:
@@ -215,9 +215,12 @@ class Wiring:
         What waits there is left to other processes. Used again, the service opens anew.
         """
         with self._lock:
+            starter, self._starter = self._starter, None
+        if starter is not None:
+            starter.join()
+        with self._lock:
             queue, self._queue_made = self._queue_made, None
             journal, generator, courier = self._journal, self._generator, self._courier
-            self._is_started = False
         if queue is not None:
             queue.close()
         if courier is not None:
@@ -241,10 +244,12 @@ class Wiring:
     def start_queue(self) -> None:
         """Begin, in a thread, to go on with jobs that dead processes left, if the queue is this
         process's own, and with webhooks. Calls after the first of a process do nothing."""
-        if self._is_started:
+        if self._starter is not None:
             return
-        self._is_started = True
-        threading.Thread(target=self._start_queue, name="flask-media-start", daemon=True).start()
+        self._starter = threading.Thread(
+            target=self._start_queue, name="flask-media-start", daemon=True
+        )
+        self._starter.start()
 
     def _start_queue(self) -> None:
         try:

@@ -110,7 +110,7 @@ class ThreadQueue(Queue):
         with self._lock:
             self._closing.set()
             timers, self._timers = self._timers, {}
-            threads = list(self._threads)
+            threads, sweeper = list(self._threads), self._sweeper
         for timer, claim in timers.items():
             timer.cancel()
             self._let_go(claim)
@@ -121,6 +121,8 @@ class ThreadQueue(Queue):
             self._tasks.put(None)
         for thread in threads:
             thread.join()
+        if sweeper is not None:
+            sweeper.join()
         atexit.unregister(self.close)
 
     def _put(self, task: Task) -> None:

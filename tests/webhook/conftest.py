@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,20 +62,8 @@ def make_app(config: dict[str, Any], tmp_path: Path) -> Iterator[Callable[..., F
         return app
 
     yield make
-    _join("flask-media-start")
-    for service in made:
-        if service._queue_made is not None:
-            service._queue_made.close()
-    _join("flask-media-sweeper")
     for service in made:
         service.close()
-
-
-def _join(name: str) -> None:
-    """Wait for the threads of that name, which may be at the journal."""
-    for thread in threading.enumerate():
-        if thread.name == name:
-            thread.join(10)
 
 
 @pytest.fixture
