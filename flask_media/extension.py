@@ -11,6 +11,7 @@ from flask import request_started
 
 from .cli import media_cli
 from .config import MediaConfig
+from .jobs import make_tasks_known
 from .service import MediaService
 from .web import Authorize
 from .web import CanRead
@@ -58,12 +59,15 @@ class FlaskMedia:
             sign_url=partial(signed_file_url, app),
             prompt_loader=app.create_global_jinja_loader(),
             context=app.app_context,
+            extensions=app.extensions,
         )
         app.extensions["media"] = service
         app.cli.add_command(media_cli)
         if config.queue == "threads" or config.webhook_url is not None:
             # Not before_request: an app may get its service while it serves a request.
             request_started.connect(lambda _: service.start_queue(), app, weak=False)
+        else:
+            make_tasks_known(config)
 
     def create_blueprint(
         self,

@@ -237,14 +237,42 @@ class Pipeline:
         """
         self._journal.release(claim)
 
+    def hand_over(self, claim: Claim, seconds: float) -> bool:
+        """Leave a job that is held to the processes that take jobs from a queue.
+
+        :param seconds: after which it is anybody's, as when the queue has lost it.
+        :returns: False if it was cancelled or another process took it over.
+        :raises JournalError: it can't be recorded.
+        """
+        try:
+            self._journal.hand_over(claim, seconds)
+        except LostHoldError:
+            return False
+        return True
+
+    def turn_away(self, claim: Claim, job: GenerationJob, error: MediaError) -> bool:
+        """Give a job up that no queue takes. Asked for again it goes on with what it has.
+
+        :returns: False if it goes on all the same, in another process.
+        """
+        if claim.state is not State.REQUESTED or claim.paid_calls:
+            self._work.record(self._journal.release, claim, error)
+            return True
+        try:
+            self.end(claim, job, error)
+        except LostHoldError:
+            return False
+        return True
+
     @property
     def journal(self) -> Journal:
         """Records each step."""
         return self._journal
 
     def adopt(self, job_id: str, *, from_queue: bool = False) -> tuple[Claim, GenerationJob] | None:
-        """Hold a job that is to go on, as for a queue; None if another process is at it."""
-        held = self._journal.claim(job_id, from_queue=from_queue)
+        """Hold a job that is to go on, as for a queue; None if another process is at it or it has
+        ended."""
+        held = self._journal.claim(job_id, from_queue=from_queue, anew=False)
         return (held, self.taken_over(held)) if isinstance(held, Claim) else None
 
     # A job

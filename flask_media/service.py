@@ -197,7 +197,7 @@ class MediaService(Wiring):
         """:meth:`generate_later`, on terms that only the HTTP interface has."""
         from .jobs.handle import MediaJob
 
-        with self._queue.place() as put:
+        with self.queue.place() as put:
             entered = self._pipeline.enter(wanted, terms)
             if not isinstance(entered, tuple):
                 is_found = entered.result is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ class Wiring:
     :param sign_url: gives such a URL that lets anybody in, for so many seconds.
     :param prompt_loader: finds the app's own prompt template.
     :param context: what a job in the background runs in.
+    :param extensions: of the app; have its Celery app.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Wiring:
         sign_url: Callable[[str, float], str] | None = None,
         prompt_loader: jinja2.BaseLoader | None = None,
         context: Context = nullcontext,
+        extensions: Mapping[str, Any] | None = None,
     ) -> None:
         self._config = config
         self._folder = folder
@@ -72,6 +75,7 @@ class Wiring:
         self._sign_url = sign_url
         self._prompt_loader = prompt_loader
         self._context = context
+        self._extensions = extensions
         self._lock = threading.RLock()
         self._generator: Generator | None = None
         self._storage: Storage | None = None
@@ -192,10 +196,19 @@ class Wiring:
             return self._made
 
     @property
-    def _queue(self) -> Queue:
+    def queue(self) -> Queue:
+        """The queue of MEDIA_QUEUE, made at first use.
+
+        :raises NotConfigured: it needs what is not there.
+        """
         with self._lock:
             if self._queue_made is None:
-                self._queue_made = make_queue(self._config, self._pipeline, context=self._context)
+                self._queue_made = make_queue(
+                    self._config,
+                    self._pipeline,
+                    context=self._context,
+                    extensions=self._extensions,
+                )
                 # First, so that it ends last: it tells of what the queue still finishes.
                 self._start_courier()
             return self._queue_made

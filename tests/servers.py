@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -202,18 +203,70 @@ def valkey() -> Iterator[str]:
         yield server.connection_url
 
 
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """RabbitMQ: the URL of an AMQP broker, a node that needs no service of the system."""
+    server, epmd = Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), shutil.which("epmd")
+    if not server.exists() or epmd is None:
+        _missing("rabbitmq-server", "Debian's package of that name")
+    assert epmd
+    import amqp
+
+    folder = tmp_path_factory.mktemp("rabbitmq")
+    port, dist_port, epmd_port = _free_ports(3)
+    # Not the wrapper in the path, which becomes another user and writes to the system's folders.
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(epmd_port),
+        "RABBITMQ_CONF_ENV_FILE": os.devnull,
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_NODENAME": f"test-{port}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+        "RABBITMQ_NODE_PORT": str(port),
+        "RABBITMQ_DIST_PORT": str(dist_port),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+            "+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}"
+        ),
+    }
+    (folder / "rabbitmq.conf").write_text("disk_free_limit.absolute = 1MB\n")
+    with (
+        _running([epmd, "-address", "127.0.0.1", "-port", str(epmd_port)], folder),
+        _running([str(server)], folder, environment),
+    ):
+        _wait_for(lambda: socket.create_connection(("127.0.0.1", port)).close())
+        with amqp.Connection(f"127.0.0.1:{port}"):
+            pass  # it lets clients in
+        yield f"amqp://guest:guest@127.0.0.1:{port}//"
+
+
 @contextlib.contextmanager
-def _running(command: list[str], folder: Path) -> Iterator[None]:
-    log = folder / "server.log"
+def _running(
+    command: list[str], folder: Path, environment: dict[str, str] | None = None
+) -> Iterator[None]:
+    log = folder / f"{Path(command[0]).name}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+        )
     try:
         yield
     except TimeoutError as error:
         error.add_note(log.read_text(errors="replace")[-2000:])
         raise
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -249,8 +302,8 @@ def _program(name: str) -> str:
     return found
 
 
-def _missing(what: str) -> None:
-    message = f"{what} is not installed; it comes with the 'test' dependency group"
+def _missing(what: str, source: str = "the 'test' dependency group") -> None:
+    message = f"{what} is not installed; it comes with {source}"
     if os.environ.get("FLASK_MEDIA_REQUIRE") == "all":
         pytest.fail(message)
     pytest.skip(message)

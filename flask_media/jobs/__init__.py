@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import Protocol
 
 from ..config import MediaConfig
+from ..errors import NotConfigured
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -19,19 +22,47 @@ class Context(Protocol):
     def __call__(self) -> AbstractContextManager[object]: ...
 
 
-def make_queue(config: MediaConfig, pipeline: Pipeline, *, context: Context) -> Queue:
+def make_tasks_known(config: MediaConfig) -> None:
+    """Have the Celery workers that load the app know the tasks, where MEDIA_QUEUE is ``celery``."""
+    if config.queue == "celery":
+        try:
+            from . import celery  # noqa: F401 - its shared tasks
+        except ModuleNotFoundError as error:
+            _check_is_celery(error)  # an app that only serves pictures works without it
+
+
+def make_queue(
+    config: MediaConfig,
+    pipeline: Pipeline,
+    *,
+    context: Context,
+    extensions: Mapping[str, Any] | None,
+) -> Queue:
     """The queue that MEDIA_QUEUE names. Starts nothing yet.
 
     :param pipeline: does the work.
     :param context: what a job runs in.
+    :param extensions: of the app; None outside any.
+    :raises NotConfigured: it needs what is not there.
     """
     from .base import Runner
 
     runner = Runner(pipeline, retries=config.queue_retries, first_delay=config.queue_retry_seconds)
     if config.queue == "celery":
-        from .celery import CeleryQueue
-
-        return CeleryQueue(runner)
+        if extensions is None:
+            raise NotConfigured(
+                "MEDIA_QUEUE is 'celery', whose workers need an app, and this service has none. "
+                "Use the service of an app, or 'threads'."
+            )
+        try:
+            from .celery import CeleryQueue
+        except ModuleNotFoundError as error:
+            _check_is_celery(error)
+            raise NotConfigured(
+                "MEDIA_QUEUE is 'celery', and Celery is not installed. Install it with "
+                "'pip install \"flask-media-ai[celery]\"', or set MEDIA_QUEUE to 'threads'."
+            ) from None
+        return CeleryQueue(runner, lease=config.lease, extensions=extensions)
     from .threads import ThreadQueue
 
     return ThreadQueue(
@@ -41,3 +72,8 @@ def make_queue(config: MediaConfig, pipeline: Pipeline, *, context: Context) -> 
         sweep_seconds=config.lease,
         context=context,
     )
+
+
+def _check_is_celery(error: ModuleNotFoundError) -> None:
+    if error.name not in ("celery", "kombu"):
+        raise error

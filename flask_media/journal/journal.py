@@ -113,10 +113,13 @@ class Journal(JournalSteps):
             return False
         return True
 
-    def claim(self, job_id: str, *, from_queue: bool = False) -> Claim | Finished | Busy:
+    def claim(
+        self, job_id: str, *, from_queue: bool = False, anew: bool = True
+    ) -> Claim | Finished | Busy:
         """Take a job by its id.
 
         :param from_queue: take one that waits in a queue too.
+        :param anew: take one that ended with an error that can pass too.
         :raises NotFound: there is none.
         :raises JournalError: it can't be recorded.
         """
@@ -124,6 +127,8 @@ class Journal(JournalSteps):
             row = connection.execute(self._by_id.with_for_update(), {"job": job_id}).first()
             if row is None:
                 raise NotFound(f"The journal has no job {job_id!r}.")
+            if not anew and (record := Record.of_row(row)).has_ended:
+                return Finished(record)
             held = self._take(connection, row, from_queue=from_queue)
         return self._kept(held)
 

@@ -1,0 +1,290 @@
+"""The queue of the app's own Celery app: its workers do the work, on as many hosts as there are.
+
+A message has a job's id; the journal has all the rest. So a message may come twice, late or not at
+all: whoever takes one looks in the journal what is to be done, and ``flask_media.resume`` sends
+those that got lost again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from typing import Any
+
+from celery import shared_task
+from celery.exceptions import Reject
+from celery.exceptions import Retry
+from flask import current_app
+from flask import has_app_context
+from kombu import pools
+
+from ..errors import InProgress
+from ..errors import JournalError
+from ..errors import MediaError
+from ..errors import NotConfigured
+from ..errors import QueueUnavailable
+from ..forks import reset_after_fork
+from ..types import MediaResult
+from .base import Put
+from .base import Queue
+from .base import Runner
+from .handle import MediaJob
+
+if TYPE_CHECKING:
+    from ..journal.records import Claim
+    from ..values import GenerationJob
+
+logger = logging.getLogger(__name__)
+
+GENERATE = "flask_media.generate"
+"""Name of the task that works on a job, for routes and priorities."""
+
+RESUME = "flask_media.resume"
+"""Name of the task that finds what was left, for beat."""
+
+LOST_AFTER = 3600.0
+"""Seconds after which a job whose message no worker took is sent anew."""
+
+LONGEST_WAIT = 300.0
+"""Most seconds that a worker keeps a message for later: brokers take it back after a while."""
+
+BROKER_SECONDS = 5.0
+"""Seconds for a broker to connect and to answer; Celery's own default for Redis is for ever."""
+
+TRANSPORT_BOUNDS = (
+    *("socket_connect_timeout", "socket_timeout"),  # of Redis
+    *("read_timeout", "write_timeout"),  # of AMQP
+)
+"""Options of transports that bound their waiting; each ignores the other's."""
+
+PUBLISHING = {
+    "max_retries": 1,  # a connection that was idle may be closed
+    "interval_start": 0.0,
+    "interval_step": 0.1,
+    "interval_max": 0.1,
+}
+"""How often sending is tried again."""
+
+
+class CeleryQueue(Queue):
+    """Sends each job's id to the workers of the app's Celery app, and is what they work with.
+
+    :param runner: works on a job.
+    :param lease: seconds after which to look again at a job that another process is at.
+    :param extensions: of the app; have its Celery app.
+    """
+
+    def __init__(self, runner: Runner, *, lease: float, extensions: Mapping[str, Any]) -> None:
+        self._runner = runner
+        self._pipeline = runner.pipeline
+        self._lease = lease
+        self._extensions = extensions
+        self._producers: Any = None
+        # Kept for ever: whoever closes one says goodbye on the parent's connection.
+        self._parents: list[Any] = []
+        self._lock = threading.Lock()
+        reset_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._parents.append(self._producers)
+        self._producers = None
+
+    @contextmanager
+    def place(self) -> Iterator[Put]:
+        task = self._task()
+
+        def put(claim: Claim, job: GenerationJob) -> None:
+            if not self._pipeline.hand_over(claim, LOST_AFTER):
+                return
+            try:
+                self._publish(task, claim.id)
+            except QueueUnavailable as error:
+                if self._pipeline.turn_away(claim, job, error):
+                    raise
+
+        yield put
+
+    def _task(self) -> Any:
+        app = self._extensions.get("celery")
+        if app is None:
+            raise NotConfigured(
+                "MEDIA_QUEUE is 'celery', and the app has no Celery app. Store it as "
+                'app.extensions["celery"], as celery_init_app of Flask\'s documentation does, or '
+                "set MEDIA_QUEUE to 'threads'."
+            )
+        return app.tasks[GENERATE]
+
+    def _publish(self, task: Any, job_id: str) -> None:
+        """Send a job's id to the workers; or work on it here, with Celery's task_always_eager.
+
+        :raises QueueUnavailable: the broker is out of reach.
+        """
+        failure: str
+        try:
+            if task.app.conf.task_always_eager:
+                task.apply_async((job_id,), task_id=job_id)
+                return
+            with self._pool(task.app).acquire(block=True, timeout=BROKER_SECONDS) as producer:
+                task.apply_async(
+                    (job_id,),
+                    task_id=job_id,
+                    producer=producer,
+                    retry=True,
+                    retry_policy=PUBLISHING,
+                    # The worker keeps the result; nobody here waits for it, so none is waited for.
+                    ignore_result=True,
+                    headers={"ignore_result": bool(task.ignore_result)},
+                )
+        except MediaError:
+            raise  # of the job itself, with task_eager_propagates
+        except Exception as error:  # noqa: BLE001 - each transport has errors of its own
+            failure = f"{type(error).__name__}: {error}"
+        else:
+            return
+        broker = task.app.connection_for_write().as_uri()  # without the password
+        raise QueueUnavailable(f"Celery's broker {broker} can't be reached: {failure}")
+
+    def _pool(self, app: Any) -> Any:
+        """Connections of this process that give up in time."""
+        with self._lock:
+            if self._producers is None:
+                bounds = dict.fromkeys(TRANSPORT_BOUNDS, BROKER_SECONDS)
+                options = bounds | app.conf.broker_transport_options
+                limit = app.conf.broker_pool_limit or 10
+                connection = app.connection_for_write(transport_options=options)
+                make: Any = pools.ProducerPool
+                self._producers = make(connection.Pool(limit=limit), limit=limit)
+            return self._producers
+
+    # In a worker
+
+    def work(self, task: Any, job_id: str, tries: int, due: float) -> dict[str, Any]:
+        """What a message is for: work on the job unless that is done, or is being done.
+
+        :param task: the task that runs.
+        :param tries: how often the job was tried before.
+        :param due: when to try it, in seconds since 1970.
+        :returns: the result, JSON-safe; the stored one where the job is done.
+        :raises MediaError: the job is over without a result.
+        :raises Retry: the message is to come again.
+        """
+        if time.time() < due and not task.request.is_eager:
+            raise self._again(task, job_id, tries, due)
+        try:
+            held = self._pipeline.adopt(job_id, from_queue=True)
+        except JournalError as error:
+            if (delay := self._runner.delay(error, tries)) is None:
+                raise
+            raise self._again(task, job_id, tries + 1, time.time() + delay) from None
+        if held is not None:
+            outcome = self._runner.run(*held, tries)
+            if isinstance(outcome, MediaResult):
+                return outcome.to_dict()
+            if isinstance(outcome, float):
+                raise self._try_again(task, held[0], tries + 1, outcome)
+        try:
+            record = self._pipeline.journal.record(job_id)
+            return MediaJob(self._pipeline, record).result(timeout=0).to_dict()
+        except TimeoutError:
+            pass
+        if task.request.is_eager:
+            raise InProgress(f"Another process is at job {job_id}.", job_id=job_id)
+        # Not to be acknowledged before the job has ended: the other process may die yet.
+        raise self._again(task, job_id, tries, time.time() + self._lease)
+
+    def _try_again(self, task: Any, claim: Claim, tries: int, delay: float) -> Retry:
+        try:
+            self._pipeline.hand_over(claim, delay + LOST_AFTER)
+        except JournalError as error:  # it is anybody's when the lease has run out
+            logger.warning("Job %s: waits in the queue, unrecorded: %s", claim.id, error)
+        try:
+            return self._again(task, claim.id, tries, time.time() + delay)
+        except Reject:
+            self._pipeline.let_go(claim)  # its message is lost
+            raise
+
+    def _again(self, task: Any, job_id: str, tries: int, due: float) -> Retry:
+        """Have the message come again when it is due, or before: then it is sent on.
+
+        :returns: what the task is to raise.
+        :raises Reject: the broker is out of reach.
+        """
+        seconds = min(max(due - time.time(), 0.0), LONGEST_WAIT)
+        retry: Retry = task.retry(
+            args=(job_id, tries, due), kwargs={}, countdown=seconds, throw=False
+        )
+        return retry
+
+    def resume(self) -> dict[str, int]:
+        """Send the jobs anew that dead processes had or whose message was lost.
+
+        :returns: how many were ``sent``, and of how many failures was ``told``.
+        :raises QueueUnavailable: the broker is out of reach; the jobs stay for the next time.
+        """
+        task, sent, told = self._task(), 0, len(self._pipeline.tell_failures())
+        for job_id in self._pipeline.dropped():
+            adopted = self._pipeline.adopt(job_id)
+            if adopted is None or not self._pipeline.hand_over(adopted[0], LOST_AFTER):
+                continue
+            try:
+                self._publish(task, job_id)
+            except QueueUnavailable:
+                self._pipeline.let_go(adopted[0])
+                raise
+            logger.info("Job %s: sent to the queue anew", job_id)
+            sent += 1
+        return {"sent": sent, "told": told}
+
+
+def _queue(name: str) -> CeleryQueue:
+    """The queue of the current app."""
+    if not has_app_context():
+        raise RuntimeError(
+            f"The Celery task {name} needs an app context, and there is none. Make the Celery app "
+            "with a Task class whose __call__ runs the task within 'with app.app_context():', as "
+            "FlaskTask of Flask's documentation does."
+        )
+    service = current_app.extensions.get("media")
+    if service is None:
+        raise RuntimeError(
+            f"Flask-Media is not initialised on the app {current_app.name!r} of this worker. Call "
+            "FlaskMedia(app), or media.init_app(app) in your app factory."
+        )
+    queue = service.queue
+    if not isinstance(queue, CeleryQueue):
+        raise NotConfigured(
+            "A Celery worker got a job, and MEDIA_QUEUE of its app is not 'celery'. Give the "
+            "worker the config of the app that asks."
+        )
+    return queue
+
+
+@shared_task(
+    name=GENERATE,
+    bind=True,
+    acks_late=True,
+    reject_on_worker_lost=True,
+    max_retries=None,  # MEDIA_QUEUE_RETRIES counts; waiting for another process does not
+    throws=(MediaError,),
+)
+def generate(task: Any, job_id: str, tries: int = 0, due: float = 0.0) -> dict[str, Any]:
+    """Work on a job of the journal; see :meth:`CeleryQueue.work`."""
+    try:
+        return _queue(GENERATE).work(task, job_id, tries, due)
+    except MediaError as error:
+        raise error from None  # its causes stay out of the result backend
+
+
+@shared_task(name=RESUME, throws=(MediaError,))
+def resume() -> dict[str, int]:
+    """Send what was left anew; see :meth:`CeleryQueue.resume`."""
+    try:
+        return _queue(RESUME).resume()
+    except MediaError as error:
+        raise error from None
