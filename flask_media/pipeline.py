@@ -255,6 +255,7 @@ class Pipeline:
 
         :returns: False if it goes on all the same, in another process.
         """
+        error.job_id = claim.id
         if claim.state is not State.REQUESTED or claim.paid_calls:
             self._work.record(self._journal.release, claim, error)
             return True

@@ -252,7 +252,7 @@ class Wiring:
         :raises JournalError: the journal can't be read.
         """
         self.journal.check()
-        self._queue.start()
+        self.queue.start()
 
     def start_queue(self) -> None:
         """Begin, in a thread, to go on with jobs that dead processes left, if the queue is this
@@ -269,7 +269,7 @@ class Wiring:
             if self.journal.exists:  # else nobody left anything
                 self._start_courier()
                 if self._config.queue == "threads":
-                    self._queue.start()
+                    self.queue.start()
         except MediaError as error:
             logger.warning("Jobs that dead processes left can't be looked for: %s", error)
 

@@ -110,6 +110,14 @@ class CeleryQueue(Queue):
 
         yield put
 
+    def close(self) -> None:
+        """Close the connections to the broker; the workers go on."""
+        with self._lock:
+            producers, self._producers = self._producers, None
+        if producers is not None:
+            producers.force_close_all()
+            producers.connections.force_close_all()
+
     def _task(self) -> Any:
         app = self._extensions.get("celery")
         if app is None:

@@ -140,12 +140,9 @@ class Shop:
         """Stop what is left."""
         for worker in self._workers:
             worker.kill()
-        if consumer := getattr(self.celery.backend, "result_consumer", None):
-            consumer.stop()
+        if self.config["CELERY"].get("result_backend", "").startswith("redis"):
+            consumer = self.celery.backend.result_consumer
+            if consumer._pubsub is not None:
+                consumer.stop()
         self.celery.close()
-        if producers := getattr(self.media._queue_made, "_producers", None):
-            producers.force_close_all()
-            producers.connections.force_close_all()
-        if engine := self.media.journal._db._engine:
-            engine.dispose()
-
+        self.media.close()

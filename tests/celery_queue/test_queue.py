@@ -1,0 +1,119 @@
+"""What becomes of a job in a worker, and of a message that comes twice."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from flask_media import ContentBlocked
+from flask_media import JobCancelled
+from flask_media import MediaResult
+from flask_media.emulator import GeminiEmulator
+from flask_media.jobs.celery import GENERATE
+from flask_media.jobs.celery import RESUME
+
+from ..journal.support import Gate
+from ..journal.support import sql
+from .conftest import MakeShop
+from .support import Shop
+
+
+def test_results_and_errors(shop: Shop, emulator: GeminiEmulator) -> None:
+    """Results are JSON; errors that can pass are tried again, others are final; nothing that is
+    over is done again when its message comes once more."""
+    asked: list[float] = []
+    emulator.handler(lambda ask: asked.append(time.monotonic()))
+    emulator.script("429,retry=2", "image-safety", "ok")
+    late, blocked = shop.later(0), shop.later(1)
+    cancelled = shop.later(2)
+    assert cancelled.cancel()
+    shop.worker()
+
+    # The provider's own time is kept.
+    with shop.explained():
+        result = late.result(timeout=60)
+    assert asked[-1] - asked[0] >= 2
+    stored = shop.outcome(late).get(timeout=10)
+    assert MediaResult.from_dict(stored) == result
+
+    # A final error is the job's and the task's.
+    with pytest.raises(ContentBlocked) as caught:
+        blocked.result(timeout=60)
+    with pytest.raises(ContentBlocked) as kept:
+        shop.outcome(blocked).get(timeout=10)
+    assert str(kept.value) == str(caught.value)
+    assert emulator.calls == 3
+
+    # Each message once more.
+    assert shop.send(GENERATE, late.id).get(timeout=10) == stored
+    for job, error in ((blocked, ContentBlocked), (cancelled, JobCancelled)):
+        with pytest.raises(error):
+            shop.send(GENERATE, job.id).get(timeout=10)
+    assert emulator.calls == 3
+
+    # One that comes before its time waits for it.
+    due = time.time() + 2
+    shop.send(GENERATE, late.id, 1, due).get(timeout=60)
+    assert time.time() >= due
+
+    # Asked for again, what was blocked is another picture.
+    again = shop.later(1)
+    assert again.id != blocked.id
+    assert again.result(timeout=60).attempts == 1
+    assert "Traceback" not in shop.logs()
+
+
+def test_a_broker_that_gives_up_early(
+    make_shop: MakeShop,
+    redis_settings: dict[str, Any],
+    emulator: GeminiEmulator,
+    gate: Gate,
+) -> None:
+    """A message that Redis gives to a second worker during the call waits for the first one."""
+    options = {"broker_transport_options": {"visibility_timeout": 1}}
+    shop = make_shop(redis_settings | options, MEDIA_LEASE=1)
+    shop.worker()
+    job = shop.later()
+    gate.arrived()
+    shop.worker()
+    shop.until_state(job, "RETRY")
+    gate.open()
+    with shop.explained():
+        result = job.result(timeout=60)
+    shop.until_state(job, "SUCCESS")
+    assert MediaResult.from_dict(shop.outcome(job).get()) == result
+    assert emulator.calls == 1
+
+
+def test_priorities(
+    make_shop: MakeShop, redis_settings: dict[str, Any], emulator: GeminiEmulator
+) -> None:
+    """A router of the app's own decides which jobs come first."""
+    router = {"task_routes": ["tests.celery_queue.shop.by_spender"]}
+    shop = make_shop(redis_settings | router)
+    jobs = [shop.later(number) for number in range(3)]
+    jobs.append(shop.later(3, spender="paying"))
+    shop.worker()
+    with shop.explained():
+        for job in jobs:
+            job.result(timeout=60)
+    assert min(jobs, key=lambda job: job.updated_at) is jobs[3]
+
+
+def test_what_was_left(shop: Shop, emulator: GeminiEmulator) -> None:
+    """``flask_media.resume`` sends jobs anew whose message was lost, and those only once."""
+    jobs = [shop.later(number) for number in range(3)]
+    shop.celery.control.purge()
+    url = shop.config["MEDIA_JOURNAL_URL"]
+    sql(url, "UPDATE media_jobs SET lease_until = 0 WHERE id != :id", id=jobs[2].id)
+    resumed = [shop.send(RESUME) for _ in range(3)]
+    workers = [shop.worker() for _ in range(2)]
+    with shop.explained():
+        for job in jobs[:2]:
+            job.result(timeout=60)
+    assert sum(outcome.get(timeout=60)["sent"] for outcome in resumed) == 2
+    assert jobs[2].refresh().status == "requested"
+    assert emulator.calls == 2
+    assert len(workers) == 2
