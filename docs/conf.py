@@ -23,6 +23,7 @@ default_role = "code"
 nitpicky = True
 nitpick_ignore = [
     ("py:class", "flask_media.inputs._File"),  # private: what has a read()
+    ("py:class", "Queue"),  # as the journal
     ("py:class", "Journal"),  # what is recorded is shown by the service's own methods
 ]
 autodoc_typehints = "description"
