@@ -92,7 +92,7 @@ def test_within_a_celery_task(media: MediaService, emulator: GeminiEmulator) -> 
     """The pictures of a task that is delivered again are the same jobs, in threads too."""
     app = Celery("tasks")
 
-    @app.task  # type: ignore[untyped-decorator]
+    @app.task(shared=False)  # type: ignore[untyped-decorator]
     def draw() -> list[str]:
         results = media.generate_many(_requests(5), concurrency=2)
         return [result.job_id for result in results if result.job_id]
