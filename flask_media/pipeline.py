@@ -242,13 +242,8 @@ class Pipeline:
 
         :param seconds: after which it is anybody's, as when the queue has lost it.
         :returns: False if it was cancelled or another process took it over.
-        :raises JournalError: it can't be recorded.
         """
-        try:
-            self._journal.hand_over(claim, seconds)
-        except LostHoldError:
-            return False
-        return True
+        return self._journal.hand_over(claim, seconds)
 
     def turn_away(self, claim: Claim, job: GenerationJob, error: MediaError) -> bool:
         """Give a job up that no queue takes. Asked for again it goes on with what it has.
@@ -256,11 +251,11 @@ class Pipeline:
         :returns: False if it goes on all the same, in another process.
         """
         error.job_id = claim.id
-        if claim.state is not State.REQUESTED or claim.paid_calls:
-            self._work.record(self._journal.release, claim, error)
-            return True
         try:
-            self.end(claim, job, error)
+            if claim.state is State.REQUESTED and not claim.paid_calls:
+                self.end(claim, job, error)
+            else:
+                self._work.record(self._journal.release, claim, error)
         except LostHoldError:
             return False
         return True

@@ -222,16 +222,20 @@ class JournalSteps(JournalReader):
             with self._changed:
                 self._changed.notify_all()
 
-    def hand_over(self, claim: Claim, seconds: float) -> None:
+    def hand_over(self, claim: Claim, seconds: float) -> bool:
         """Leave a job to the processes that take jobs from a queue.
 
         :param seconds: after which it is anybody's, as when the queue has lost it.
+        :returns: False if it was cancelled or another process took it over.
         """
         self._keeper.release(claim)
-        with self._db.write() as connection:
-            self._write(
-                connection, claim, owner=QUEUE, queued=1, lease_until=self._db.clock() + seconds
-            )
+        until = self._db.clock() + seconds
+        try:
+            with self._db.write() as connection:
+                self._write(connection, claim, owner=QUEUE, queued=1, lease_until=until)
+        except LostHoldError:
+            return False
+        return True
 
     @contextmanager
     def _moving(
