@@ -266,8 +266,7 @@ class Pipeline:
         return self._journal
 
     def adopt(self, job_id: str, *, from_queue: bool = False) -> tuple[Claim, GenerationJob] | None:
-        """Hold a job that is to go on, as for a queue; None if another process is at it or it has
-        ended."""
+        """Hold a job that is to go on, as for a queue; None if it ended or another is at it."""
         held = self._journal.claim(job_id, from_queue=from_queue, anew=False)
         return (held, self.taken_over(held)) if isinstance(held, Claim) else None
 
