@@ -63,11 +63,10 @@ class FlaskMedia:
         )
         app.extensions["media"] = service
         app.cli.add_command(media_cli)
+        make_tasks_known(config)
         if config.queue == "threads" or config.webhook_url is not None:
             # Not before_request: an app may get its service while it serves a request.
             request_started.connect(lambda _: service.start_queue(), app, weak=False)
-        else:
-            make_tasks_known(config)
 
     def create_blueprint(
         self,
