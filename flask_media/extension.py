@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from .service import MediaService
 from .web import Authorize
 from .web import CanRead
 from .web import FilesMode
+from .web import Settings
 from .web import file_url
 from .web import make_blueprint
 from .web import signed_file_url
@@ -74,21 +76,57 @@ class FlaskMedia:
         authorize: Authorize,
         can_read: CanRead | None = None,
         files: FilesMode = "proxy",
+        object_key: str = "generated/{spender}/{id}.webp",
+        client_keys: bool = False,
+        overwrite: bool = False,
+        allowed_origins: Sequence[str] = (),
+        rate_limit: str | None = None,
+        max_body: int = 65_536,
+        max_wait: float = 60,
+        events_seconds: float = 300,
+        max_streams: int = 100,
         name: str = "media",
     ) -> Blueprint:
-        """A blueprint that serves stored pictures: ``GET /files/<key>``.
+        """A blueprint that makes pictures, tells of jobs and serves what is stored.
 
-        Register it with a prefix: ``app.register_blueprint(bp, url_prefix="/media")``. A link of
+        Register it with a prefix: ``app.register_blueprint(bp, url_prefix="/media")``. The routes
+        are ``POST /generate``, ``GET /jobs``, ``GET /jobs/<id>``, ``GET /jobs/<id>/events``,
+        ``POST /jobs/<id>/cancel``, ``GET /files/<key>`` and ``GET /openapi.json``. A link of
         :meth:`MediaService.signed_url` is served to anybody until it expires.
 
         :param authorize: is called with each request without such a link and returns who asks (an
-            id, any non-empty string), or None to deny.
+            id of 255 characters at most), or None to deny. They are the spender of what they ask
+            for, and see no job of another.
         :param can_read: is called with that and an object key, and returns whether they may see
-            the object; if not, it is answered as if it weren't there. None lets them see any.
+            the object; if not, it is answered as if it weren't there. None lets them see all but
+            what ``object_key`` keeps in others' folders.
         :param files: ``proxy`` sends pictures through the app; ``redirect`` sends the browser to
             a bucket with a signed URL of a few minutes. Both are ``proxy`` without a bucket.
+        :param object_key: where pictures go: ``{id}`` is new for each, ``{spender}`` a folder of
+            who asks. The extension gives way to ``config.format``.
+        :param client_keys: let them choose an ``object_key`` below their folder.
+        :param overwrite: let such a key replace a picture that is there.
+        :param allowed_origins: other origins (``https://app.example.com``) whose pages may post.
+        :param rate_limit: how often one of them may ask, as ``10/minute``; needs Flask-Limiter.
+        :param max_body: most bytes of a request's body.
+        :param max_wait: most seconds that ``Prefer: wait`` waits.
+        :param events_seconds: seconds after which a stream of events ends; a browser comes back.
+        :param max_streams: most requests of a process that wait or stream at once.
         :param name: the blueprint's name.
         :raises TypeError: ``authorize`` is missing, or it or ``can_read`` can't be called.
-        :raises ValueError: ``files`` is something else.
+        :raises ValueError: another option has a wrong value; names it.
         """
-        return make_blueprint(authorize=authorize, can_read=can_read, files=files, name=name)
+        settings = Settings(
+            object_key=object_key,
+            client_keys=client_keys,
+            overwrite=overwrite,
+            allowed_origins=allowed_origins,
+            rate_limit=rate_limit,
+            max_body=max_body,
+            max_wait=max_wait,
+            events_seconds=events_seconds,
+            max_streams=max_streams,
+        )
+        return make_blueprint(
+            authorize=authorize, can_read=can_read, files=files, settings=settings, name=name
+        )

@@ -184,8 +184,10 @@ def asking_of(
     fingerprint = digest(job.object_key, picture)
     named = digest(None, picture) if terms.has_made_key else fingerprint
     request_hash = digest(named, job.metadata)
-    reuse_hash = digest(picture, job.format) if job.object_key is not None else None
     joinable = job.object_key is not None
+    # Over HTTP each has pictures of their own: another's is none to hand out.
+    of = (spender,) if terms.is_remote else ()
+    reuse_hash = digest(picture, job.format, *of) if joinable else None
     task = this_celery_task() if joinable and key is None else None
     if key is not None:
         key = f"key:{key}" if not terms.is_remote else f"of:{digest(spender)[:32]}:{key}"

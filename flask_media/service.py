@@ -13,6 +13,7 @@ from typing import overload
 
 from .errors import InvalidRequest
 from .errors import MediaError
+from .errors import NotFound
 from .options import ImageGenerationConfig
 from .types import GeneratedImage
 from .types import MediaResult
@@ -24,6 +25,7 @@ from .wiring import Wiring
 if TYPE_CHECKING:
     from .inputs import PictureSource
     from .jobs.handle import MediaJob
+    from .journal.records import Record
     from .journal.spend import Spend
 
 
@@ -208,14 +210,37 @@ class MediaService(Wiring):
             put(*entered)
         return job
 
-    def job(self, job_id: str) -> MediaJob:
+    def job(self, job_id: str, *, spender: str | None = None) -> MediaJob:
         """The job of that id, as it stands.
 
-        :raises NotFound: the journal has no such job.
+        :param spender: whose it must be, and for this storage; None takes anybody's.
+        :raises NotFound: the journal has no such job, or it is another's.
         """
         from .jobs.handle import MediaJob
 
-        return MediaJob(self._pipeline, self.journal.record(job_id))
+        return MediaJob(self._pipeline, self._record(job_id, spender))
+
+    def jobs(self, spender: str, *, limit: int = 20, before: str | None = None) -> list[MediaJob]:
+        """The jobs of a spender for this storage, newest first.
+
+        :param limit: most jobs to return.
+        :param before: the id of the last one of the page before.
+        :raises NotFound: they have no job of that id.
+        """
+        from .jobs.handle import MediaJob
+
+        last = None if before is None else self._record(before, spender)
+        page = self.journal.page(self.storage.location, spender, limit=limit, before=last)
+        return [MediaJob(self._pipeline, record) for record in page]
+
+    def _record(self, job_id: str, spender: str | None) -> Record:
+        record = self.journal.record(job_id)
+        if spender is not None and (record.spender, record.scope) != (
+            spender,
+            self.storage.location,
+        ):
+            raise NotFound(f"The journal has no job {job_id!r} of theirs.")
+        return record
 
     # What was asked for before
 

@@ -126,6 +126,20 @@ class MediaJob:
         self._record = self._pipeline.journal.record(self.id)
         return self
 
+    def changed(self, timeout: float | None = None) -> bool:
+        """Wait until it stands otherwise than this handle says, and say so from then on.
+
+        :param timeout: seconds; None waits as long as it takes.
+        :returns: False when the time was up first.
+        :raises NotFound: the journal has forgotten it.
+        """
+        known = self._record
+        record = self._pipeline.journal.until(
+            self.id, lambda record: record != known, timeout=timeout
+        )
+        self._record = record or known
+        return record is not None
+
     def result(self, timeout: float | None = None) -> MediaResult:
         """Wait for the picture.
 

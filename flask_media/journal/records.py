@@ -70,6 +70,7 @@ class Record:
     """A job's row."""
 
     id: str
+    scope: str
     state: State
     object_key: str | None
     spec: str
@@ -108,6 +109,7 @@ class Record:
         usage = json.loads(row.usage) if row.usage else None
         return cls(
             id=row.id,
+            scope=row.scope,
             state=State(row.state),
             object_key=row.object_key,
             spec=row.spec,

@@ -6,11 +6,13 @@ from .blueprint import make_blueprint
 from .files import FilesMode
 from .links import file_url
 from .links import signed_file_url
+from .settings import Settings
 
 __all__ = [
     "Authorize",
     "CanRead",
     "FilesMode",
+    "Settings",
     "file_url",
     "make_blueprint",
     "signed_file_url",
