@@ -34,6 +34,22 @@ FILE_KEY = {
 }
 
 
+EVENT = {
+    "description": "One event of the stream.",
+    "type": "object",
+    "required": ["event", "id", "data"],
+    "properties": {
+        "event": {"const": "status"},
+        "id": {"type": "string", "pattern": "^[0-9a-f]{20}$"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/Job"},
+        },
+    },
+}
+
+
 def add_openapi(blueprint: Blueprint, gate: Gate, settings: Settings) -> None:
     """Give the blueprint the route of its own description."""
 
@@ -98,6 +114,8 @@ def _generate(settings: Settings) -> dict[str, Any]:
     from . import schemas
 
     ask = schemas.AskWithKey if settings.client_keys else schemas.Ask
+    parameters = {"key": "$response.body#/object_key"}
+    picture = {"files": {"operationId": "files", "parameters": parameters}}
     replies = _problems(400, 403, 409, 413, 415, 422, 429, 500, 502, 503, 504)
     replies["409"]["headers"] = {
         "Location": _header("The job that is under way, where it is that.")
@@ -128,17 +146,20 @@ def _generate(settings: Settings) -> dict[str, Any]:
                 "The picture was there already, under this Idempotency-Key.",
                 "Result",
                 Location=_header("Where the picture is.", required=True),
-            ),
+            )
+            | _links("job_id", **picture),
             "201": _reply(
                 "The picture, to whom waited for it.",
                 "Result",
                 Location=_header("Where the picture is.", required=True),
-            ),
+            )
+            | _links("job_id", **picture),
             "202": _reply(
                 "The job that makes it.",
                 "Job",
                 Location=_header("Where the job is.", required=True),
-            ),
+            )
+            | _links("id"),
             **replies,
         },
     }
@@ -199,7 +220,7 @@ def _events() -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "A stream.",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                "content": {"text/event-stream": {"schema": EVENT}},
             },
             "204": {"description": "The job has ended, and you know; come back no more."},
             **_problems(403, 404, 503),
@@ -260,6 +281,16 @@ def _body(model: str) -> dict[str, Any]:
         "required": True,
         "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{model}"}}},
     }
+
+
+def _links(job_id: str, **more: Any) -> dict[str, Any]:
+    """Where the answer leads, of which that is the job's id."""
+    names = ("job", "events", "cancel")
+    links = {
+        name: {"operationId": name, "parameters": {"job_id": f"$response.body#/{job_id}"}}
+        for name in names
+    }
+    return {"links": links | more}
 
 
 def _reply(description: str, model: str, **headers: dict[str, Any]) -> dict[str, Any]:

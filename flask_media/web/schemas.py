@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import pydantic  # noqa: TID253 (this module is imported at the first request)
 from pydantic import Field  # noqa: TID253
+from pydantic_core import ErrorDetails
+from pydantic_core import from_json
 
 from ..journal.states import State
 from ..keys import MAX_KEY_BYTES
@@ -34,8 +36,15 @@ class _Body(pydantic.BaseModel):
 
 Body = TypeVar("Body", bound=_Body)
 
+
+def _whole(value: object) -> object:
+    """1.0 is an integer too, to JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole: TypeAlias = Annotated[int, pydantic.BeforeValidator(_whole)]
 Notes: TypeAlias = Annotated[str, Field(max_length=MAX_NOTES_CHARS, pattern=_TEXT)]
-Side: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+Side: TypeAlias = Annotated[Whole, Field(ge=1, le=MAX_SIDE)]
 Color: TypeAlias = Annotated[
     str, Field(pattern=r"^(#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[A-Za-z]{3,20})$")
 ]
@@ -70,7 +79,7 @@ class Config(_Body):
     style_notes: Notes | None = Field(None, description="More about the look.")
     negative: Notes | None = Field(None, description="What must not be in the picture.")
     format: FormatName | None = Field(None, description="The format of the stored picture.")
-    compression: Annotated[int, Field(ge=1, le=100)] | None = Field(
+    compression: Annotated[Whole, Field(ge=1, le=100)] | None = Field(
         None, description="Encoder quality of JPEG, WebP and AVIF."
     )
     enhance_prompt: bool = Field(
@@ -206,8 +215,9 @@ def parse(model: type[Body], data: bytes) -> Body:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
     if faults[0]["type"] == "json_invalid":
         raise Refused(400, "invalid-json", f"The body can't be read: {faults[0]['msg']}.")
+    body = from_json(data)
     told = [
-        {"pointer": _pointer(fault["loc"]), "detail": fault["msg"]} for fault in faults[:MAX_ERRORS]
+        {"pointer": _pointer(body, fault), "detail": fault["msg"]} for fault in faults[:MAX_ERRORS]
     ]
     raise Refused(
         400, "invalid-body", "The body is not what openapi.json says; see errors.", errors=told
@@ -224,5 +234,15 @@ def config_of(config: Config | None) -> ImageGenerationConfig | None:
     return ImageGenerationConfig.from_dict(config.model_dump(exclude_unset=True))
 
 
-def _pointer(loc: tuple[Any, ...]) -> str:
-    return "#/" + "/".join(str(part).replace("~", "~0").replace("/", "~1")[:100] for part in loc)
+def _pointer(body: Any, fault: ErrorDetails) -> str:
+    """Where the fault is, as a JSON pointer: Pydantic names the branches of unions in between."""
+    parts, place = [], body
+    for part in fault["loc"]:
+        if (isinstance(place, dict) and part in place) or (
+            isinstance(place, list) and isinstance(part, int) and part < len(place)
+        ):
+            place = place[part]
+        elif fault["type"] != "missing":
+            continue
+        parts.append(str(part).replace("~", "~0").replace("/", "~1")[:100])
+    return "#/" + "/".join(parts)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask import Request
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
 from flask_media import FlaskMedia
 from flask_media import current_media
+from flask_media.emulator import GeminiEmulator
 
 from ..core.conftest import MakeApp
 from ..core.conftest import make_app
@@ -58,3 +64,91 @@ def site(request: pytest.FixtureRequest, make_app: MakeApp, png: bytes) -> Site:
     with app.app_context():
         result = current_media.upload(png, "goals/7/house.png", {"goal": 7})
     return Site(app, result.url, png)
+
+
+@dataclasses.dataclass
+class Api:
+    """An app with the whole blueprint under ``/media``, and an emulator of Gemini behind it."""
+
+    app: Flask
+    emulator: GeminiEmulator
+    who: str = "ann"
+
+    def by(self, who: str) -> Api:
+        """The same, for another caller."""
+        return dataclasses.replace(self, who=who)
+
+    def ask(self, body: Any = None, **headers: str) -> TestResponse:
+        """POST /generate."""
+        return self.post(
+            "/generate", {"prompt": "A sea house"} if body is None else body, **headers
+        )
+
+    def post(self, path: str, body: Any, **headers: str) -> TestResponse:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"X-User": self.who, "Content-Type": "application/json"} | _names(headers)
+        return self.app.test_client().post(f"/media{path}", data=data, headers=sent)
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        path = path if path.startswith("/media") else f"/media{path}"
+        sent = {"X-User": self.who} | _names(headers)
+        return self.app.test_client().get(path, headers=sent, buffered=True)
+
+    def made(self, body: Any = None, **headers: str) -> dict[str, Any]:
+        """A picture that is asked for and waited for: its result."""
+        response = self.ask(body, Prefer="wait", **headers)
+        assert response.status_code == 201, response.text
+        result: dict[str, Any] = response.json
+        return result
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """The job's document once it has ended."""
+        with self.app.app_context():
+            job = current_media.job(job_id)
+            while not job.has_ended:
+                assert job.changed(30)
+        document: dict[str, Any] = self.get(f"/jobs/{job_id}").json
+        return document
+
+
+MakeApi = Callable[..., Api]
+
+
+@pytest.fixture
+def make_api(make_app: MakeApp, emulator: GeminiEmulator) -> MakeApi:
+    """A factory of such apps; options of the blueprint, and config keys in upper case."""
+
+    def make(limiter: Any = None, **values: Any) -> Api:
+        config = {name: value for name, value in values.items() if name.isupper()}
+        options = {name: value for name, value in values.items() if not name.isupper()}
+        media = FlaskMedia()
+        defaults = {
+            "GEMINI_API_KEY": "key-of-the-tests",
+            "GEMINI_BASE_URL": emulator.url,
+            "MEDIA_STORAGE": "memory",
+        }
+        app = make_app(media, **defaults | config)
+        if limiter is not None:
+            limiter.init_app(app)
+        blueprint = media.create_blueprint(**{"authorize": let_in} | options)
+        app.register_blueprint(blueprint, url_prefix="/media")
+        return Api(app, emulator)
+
+    return make
+
+
+@pytest.fixture
+def api(make_api: MakeApi) -> Api:
+    """The blueprint with no options."""
+    return make_api()
+
+
+@pytest.fixture
+def emulator() -> Iterator[GeminiEmulator]:
+    """An emulator of small pictures, one colour a prompt."""
+    with GeminiEmulator(width=64, height=64, vary=True) as emulator:
+        yield emulator
+
+
+def _names(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
