@@ -205,7 +205,7 @@ def asking_of(
         reuse_hash=reuse_hash,
         reuse=terms.reuse,
         flight=flight,
-        joinable=joinable,
+        joinable=joinable and not terms.has_made_key,
         key=key,
         task=None if task is None else f"task:{task}:{request_hash}",
         spender=spender,

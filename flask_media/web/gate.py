@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import request
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from ..options import check_text
 from . import rates
 from .problems import Refused
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_CALLER_CHARS = 255
 """Longest id of who asks, in characters: the journal keeps it as the spender."""
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class Gate:
@@ -38,12 +41,11 @@ class Gate:
         who = self._doorkeeper.caller()
         if who is None:
             raise Refused(403, "forbidden", "You are not let in.")
-        if len(who) > MAX_CALLER_CHARS:
+        if len(who) > MAX_CALLER_CHARS or _NO_TEXT.search(who):
             raise ValueError(
-                f"authorize returned {len(who)} characters; an id of at most {MAX_CALLER_CHARS} "
-                "is needed."
+                f"authorize returned {len(who)} characters for who asks; the journal keeps text of "
+                f"at most {MAX_CALLER_CHARS}, without NUL and lone surrogates."
             )
-        check_text("what authorize returned", who)
         return who
 
     def poster(self, *, rate_limit: str | None = None) -> str:
@@ -56,7 +58,8 @@ class Gate:
         # Before anybody reads the body, and authorize may.
         most = request.max_content_length
         limit = self._settings.max_body
-        request.max_content_length = limit if most is None else min(most, limit)
+        # One byte more, to see that there is more: werkzeug cuts a chunked body off at its limit.
+        request.max_content_length = 1 + (limit if most is None else min(most, limit))
         who = self.caller()
         if not self._is_from_here():
             raise Refused(403, "cross-site", "A page of another site can't send this.")
@@ -70,7 +73,10 @@ class Gate:
 
         :raises HTTPException: it is too large.
         """
-        return request.get_data()
+        data = request.get_data()
+        if request.max_content_length is not None and len(data) >= request.max_content_length:
+            raise RequestEntityTooLarge
+        return data
 
     def _is_from_here(self) -> bool:
         """Whether no page of another origin sent it; what is no browser may say nothing.

@@ -42,9 +42,9 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole: TypeAlias = Annotated[int, pydantic.BeforeValidator(_whole)]
+Whole = pydantic.BeforeValidator(_whole)  # after the limits, or they are missing in the document
 Notes: TypeAlias = Annotated[str, Field(max_length=MAX_NOTES_CHARS, pattern=_TEXT)]
-Side: TypeAlias = Annotated[Whole, Field(ge=1, le=MAX_SIDE)]
+Side: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIDE), Whole]
 Color: TypeAlias = Annotated[
     str, Field(pattern=r"^(#[0-9a-fA-F]{3}|#[0-9a-fA-F]{6}|[A-Za-z]{3,20})$")
 ]
@@ -79,7 +79,7 @@ class Config(_Body):
     style_notes: Notes | None = Field(None, description="More about the look.")
     negative: Notes | None = Field(None, description="What must not be in the picture.")
     format: FormatName | None = Field(None, description="The format of the stored picture.")
-    compression: Annotated[Whole, Field(ge=1, le=100)] | None = Field(
+    compression: Annotated[int, Field(ge=1, le=100), Whole] | None = Field(
         None, description="Encoder quality of JPEG, WebP and AVIF."
     )
     enhance_prompt: bool = Field(
@@ -238,11 +238,13 @@ def _pointer(body: Any, fault: ErrorDetails) -> str:
     """Where the fault is, as a JSON pointer: Pydantic names the branches of unions in between."""
     parts, place = [], body
     for part in fault["loc"]:
-        if (isinstance(place, dict) and part in place) or (
-            isinstance(place, list) and isinstance(part, int) and part < len(place)
-        ):
+        if part in place if isinstance(place, dict) else part in _indexes(place):
             place = place[part]
         elif fault["type"] != "missing":
             continue
         parts.append(str(part).replace("~", "~0").replace("/", "~1")[:100])
     return "#/" + "/".join(parts)
+
+
+def _indexes(place: object) -> range:
+    return range(len(place)) if isinstance(place, list) else range(0)

@@ -80,4 +80,5 @@ def _is_origin(value: Any) -> bool:
         parts = urlsplit(value)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and value == f"{parts.scheme}://{parts.netloc}"
+    is_whole = parts.scheme in ("http", "https") and parts.netloc != ""
+    return is_whole and value == f"{parts.scheme}://{parts.netloc}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +10,6 @@ import pytest
 from flask import Flask
 from flask import Request
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
 from flask_media import FlaskMedia
@@ -22,6 +19,8 @@ from flask_media.emulator import GeminiEmulator
 from ..core.conftest import MakeApp
 from ..core.conftest import make_app
 from ..core.conftest import png
+from .api import Api
+from .api import MakeApi
 
 __all__ = ["ANN", "STORAGES", "MakeApp", "Site", "let_in", "make_app", "png"]
 
@@ -66,54 +65,6 @@ def site(request: pytest.FixtureRequest, make_app: MakeApp, png: bytes) -> Site:
     return Site(app, result.url, png)
 
 
-@dataclasses.dataclass
-class Api:
-    """An app with the whole blueprint under ``/media``, and an emulator of Gemini behind it."""
-
-    app: Flask
-    emulator: GeminiEmulator
-    who: str = "ann"
-
-    def by(self, who: str) -> Api:
-        """The same, for another caller."""
-        return dataclasses.replace(self, who=who)
-
-    def ask(self, body: Any = None, **headers: str) -> TestResponse:
-        """POST /generate."""
-        return self.post(
-            "/generate", {"prompt": "A sea house"} if body is None else body, **headers
-        )
-
-    def post(self, path: str, body: Any, **headers: str) -> TestResponse:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"X-User": self.who, "Content-Type": "application/json"} | _names(headers)
-        return self.app.test_client().post(f"/media{path}", data=data, headers=sent)
-
-    def get(self, path: str, **headers: str) -> TestResponse:
-        path = path if path.startswith("/media") else f"/media{path}"
-        sent = {"X-User": self.who} | _names(headers)
-        return self.app.test_client().get(path, headers=sent, buffered=True)
-
-    def made(self, body: Any = None, **headers: str) -> dict[str, Any]:
-        """A picture that is asked for and waited for: its result."""
-        response = self.ask(body, Prefer="wait", **headers)
-        assert response.status_code == 201, response.text
-        result: dict[str, Any] = response.json
-        return result
-
-    def ended(self, job_id: str) -> dict[str, Any]:
-        """The job's document once it has ended."""
-        with self.app.app_context():
-            job = current_media.job(job_id)
-            while not job.has_ended:
-                assert job.changed(30)
-        document: dict[str, Any] = self.get(f"/jobs/{job_id}").json
-        return document
-
-
-MakeApi = Callable[..., Api]
-
-
 @pytest.fixture
 def make_api(make_app: MakeApp, emulator: GeminiEmulator) -> MakeApi:
     """A factory of such apps; options of the blueprint, and config keys in upper case."""
@@ -148,7 +99,3 @@ def emulator() -> Iterator[GeminiEmulator]:
     """An emulator of small pictures, one colour a prompt."""
     with GeminiEmulator(width=64, height=64, vary=True) as emulator:
         yield emulator
-
-
-def _names(headers: dict[str, str]) -> dict[str, str]:
-    return {name.replace("_", "-"): value for name, value in headers.items()}

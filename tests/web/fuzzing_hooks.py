@@ -11,10 +11,13 @@ import schemathesis
 def map_body(context: schemathesis.HookContext, body: Any) -> Any:
     """A size that is right is made a small one that is right too."""
     config = body.get("config") if isinstance(body, dict) else None
-    size = config.get("size") if isinstance(config, dict) else None
-    if isinstance(size, list) and len(size) == 2 and all(_is_side(side) for side in size):
-        body["config"] = config | {"size": [min(side, 64) for side in size]}
+    if isinstance(config, dict) and _is_size(config.get("size")):
+        body["config"] = config | {"size": [min(side, 64) for side in config["size"]]}
     return body
+
+
+def _is_size(size: object) -> bool:
+    return isinstance(size, list) and len(size) == 2 and all(_is_side(side) for side in size)
 
 
 def _is_side(side: object) -> bool:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,6 @@ def gunicorn(
     :param options: of the blueprint.
     :param config: of the app.
     """
-    import urllib.request
-
     (port,) = _free_ports(1)
     values = {"config": config, "options": options or {}, "folder": str(folder / "instance")}
     command = [
@@ -45,6 +44,7 @@ def gunicorn(
             env=os.environ | {"TEST_CONFIG": json.dumps(values), "PYTHONPATH": str(ROOT)},
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}/media"
     ask = urllib.request.Request(f"{url}/openapi.json", headers={"X-User": "ann"})
@@ -59,7 +59,7 @@ def gunicorn(
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too
             process.wait()
     text = log.read_text(errors="replace")
     assert "Traceback" not in text, text[-3000:]

@@ -1,0 +1,164 @@
+"""Server-sent events: what comes, when it ends, and that a reconnect goes on where it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from werkzeug.test import TestResponse
+
+from flask_media.web import events
+
+from .api import Api
+from .api import MakeApi
+from .api import json_of
+from .api import problem_of
+
+
+@dataclasses.dataclass
+class Event:
+    """One event, as a browser takes it."""
+
+    id: str
+    event: str
+    document: dict[str, Any]
+
+
+@dataclasses.dataclass
+class Stream:
+    """A stream that is read as it comes."""
+
+    response: TestResponse
+    comments: list[str] = dataclasses.field(default_factory=list)
+    retry: int | None = None
+
+    def __iter__(self) -> Iterator[Event]:
+        for chunk in self.response.iter_encoded():
+            for block in chunk.decode().split("\n\n"):
+                yield from self._event(block)
+
+    def _event(self, block: str) -> Iterator[Event]:
+        if block.startswith(":"):
+            self.comments.append(block)
+        elif block.startswith("retry:"):
+            self.retry = int(block.removeprefix("retry:"))
+        elif block:
+            fields = dict(line.split(": ", 1) for line in block.split("\n"))
+            yield Event(fields["id"], fields["event"], json.loads(fields["data"]))
+
+
+def _stream(api: Api, job_id: str, seen: str | None = None) -> Stream:
+    headers = {"X-User": api.who} | ({"Last-Event-ID": seen} if seen else {})
+    response = api.app.test_client().get(f"/media/jobs/{job_id}/events", headers=headers)
+    assert response.status_code == 200
+    return Stream(response)
+
+
+def test_to_the_end(api: Api) -> None:
+    """A stream begins with how the job stands, tells of each change, and ends with the job."""
+    release = api.hold()
+    job = json_of(api.ask())["id"]
+    stream = _stream(api, job)
+    assert stream.response.content_type == "text/event-stream; charset=utf-8"
+    assert stream.response.headers["Cache-Control"] == "no-store"
+    assert stream.response.headers["X-Accel-Buffering"] == "no"
+    seen = []
+    for event in stream:
+        seen.append(event)
+        if event.document["status"] == "generating":
+            release.set()
+    assert stream.retry == 2000
+    assert {event.event for event in seen} == {"status"}
+    states = [event.document["status"] for event in seen]
+    assert states[0] in ("requested", "generating")
+    assert states[-1] == "done"
+    progress = [event.document["progress"] for event in seen]
+    assert progress == sorted(progress)
+    assert len({event.id for event in seen}) == len(seen)
+    assert seen[-1].document == json_of(api.get(f"/jobs/{job}"))
+    stream.response.close()
+
+
+def test_reconnect(make_api: MakeApi) -> None:
+    """Who comes back with the last id gets what is new, and 204 when there will be nothing."""
+    api = make_api(events_seconds=0.1)
+    release = api.hold()
+    job = json_of(api.ask())["id"]
+    api.taken_up(job)
+    first = _stream(api, job)
+    (event,) = list(first)  # its time is up
+    first.response.close()
+    again = _stream(api, job, event.id)
+    assert list(again) == []
+    again.response.close()
+    release.set()
+    done = api.ended(job)
+    last = _stream(api, job, event.id)
+    (news,) = list(last)
+    last.response.close()
+    assert news.document == done
+    response = api.get(f"/jobs/{job}/events", Last_Event_ID=news.id)
+    assert (response.status_code, response.data) == (204, b"")
+    assert len(list(_stream(api, job, "of another stream"))) == 1
+
+
+def test_failure(api: Api) -> None:
+    """A stream ends with the problem of a job that fails."""
+    api.emulator.default_mode = "safety"
+    *_, last = _stream(api, json_of(api.ask())["id"])
+    assert last.document["error"]["type"].endswith(":content-blocked")
+
+
+def test_heartbeat(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing changes a comment comes now and again, so that who left is noticed."""
+    monkeypatch.setattr(events, "HEARTBEAT", 0.05)
+    release = api.hold()
+    job = json_of(api.ask())["id"]
+    api.taken_up(job)
+    stream = _stream(api, job)
+    blocks = stream.response.iter_encoded()
+    seen = [next(blocks).decode() for _ in range(5)]
+    assert seen[2:] == [": waiting\n\n"] * 3
+    stream.response.close()
+    release.set()
+    api.ended(job)
+
+
+def test_most_streams(make_api: MakeApi) -> None:
+    """Over max_streams it is 503 with when to return; a stream that is closed makes room."""
+    api = make_api(max_streams=2)
+    release = api.hold()
+    job = json_of(api.ask())["id"]
+    api.taken_up(job)
+    begun, unread = _stream(api, job), _stream(api, job)
+    next(iter(begun))
+    response = api.get(f"/jobs/{job}/events")
+    assert problem_of(response, 503, "too-many-streams")["retry_after"] == 5
+    assert response.headers["Retry-After"] == "5"
+    begun.response.close()
+    unread.response.close()
+    for _ in range(5):
+        head = api.app.test_client().head(
+            f"/media/jobs/{job}/events", headers={"X-User": "ann"}, buffered=True
+        )
+        assert head.status_code == 200
+    other = _stream(api, job)
+    next(iter(other))
+    other.response.close()
+    release.set()
+    api.ended(job)
+
+
+def test_forgotten_job(api: Api) -> None:
+    """A stream of a job that the journal forgets ends."""
+    release = api.hold()
+    job = json_of(api.ask())["id"]
+    api.taken_up(job)
+    stream = iter(_stream(api, job))
+    next(stream)
+    release.set()
+    states = [event.document["status"] for event in stream]
+    assert states[-1] == "done"
