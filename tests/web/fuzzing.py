@@ -67,8 +67,7 @@ def fuzz(folder: Path, *, cases: int, seed: int, arguments: Sequence[str] = ()) 
             check=False,
         )
     counted = re.search(r"([\d,]+) generated", done.stdout)
-    # Words of a thousand same letters are shown by the first of them.
-    output = re.sub(r"((?:\\u[0-9a-f]{4}|%[0-9A-F]{2}|.){1,12}?)\1{30,}", r"\1...", done.stdout)
+    output = "\n".join(line[:2000] for line in done.stdout.splitlines())
     assert done.returncode == 0, output
     assert counted, output
     return int(counted[1].replace(",", "")), output
@@ -84,7 +83,7 @@ def main() -> None:
         count, output = fuzz(
             Path(folder), cases=arguments.cases, seed=arguments.seed, arguments=others
         )
-    print(output[output.index("= SUMMARY") :])
+    print(output[-1000:])
     print(f"{count} cases, nothing found")
 
 

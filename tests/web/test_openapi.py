@@ -72,11 +72,13 @@ def test_the_same_choices() -> None:
 
 def test_the_same_defaults() -> None:
     """An empty config of a body is the default one, and a config in JSON is taken as it is."""
-    empty = schemas.Config()
+    empty = schemas.Config.model_validate({})
     assert schemas.config_of(empty) == ImageGenerationConfig()
     described = ImageGenerationConfig.from_dict(empty.model_dump())
     assert described == ImageGenerationConfig()
-    config = ImageGenerationConfig(size=ImageSize.BANNER, brand_colors=["#0066CC"], format="png")
+    config = ImageGenerationConfig(
+        size=ImageSize.BANNER, brand_colors=["#0066CC"], format=ImageFormat.PNG
+    )
     body = schemas.parse(schemas.Ask, _ask(config.to_dict()))
     assert schemas.config_of(body.config) == config
 
