@@ -174,7 +174,7 @@ def test_overhead(
     with gunicorn(tmp_path, "--workers=1", "--threads=2", **config) as url:
         targets = [f"{url}/generate", url.replace("/media", "/nothing")]
         _medians(targets, 10)
-        overheads = []
+        overheads: list[float] = []
         while len(overheads) < 4 and min(overheads, default=OVERHEAD_MS) >= OVERHEAD_MS:
             accepted, nothing = _medians(targets, 60)
             overheads.append(accepted - nothing)
