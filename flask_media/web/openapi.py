@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from http import HTTPStatus
 from typing import Any
 
@@ -92,16 +93,17 @@ def _document(prefix: str, settings: Settings) -> dict[str, Any]:
                 }
             },
         },
-        "components": {"schemas": _schemas(settings)},
+        "components": {"schemas": _schemas(settings.client_keys)},
     }
 
 
-def _schemas(settings: Settings) -> dict[str, Any]:
+@functools.cache
+def _schemas(client_keys: bool) -> dict[str, Any]:
     from pydantic.json_schema import models_json_schema
 
     from . import schemas
 
-    ask = schemas.AskWithKey if settings.client_keys else schemas.Ask
+    ask = schemas.AskWithKey if client_keys else schemas.Ask
     models = (ask, schemas.Nothing, schemas.Result, schemas.Job, schemas.JobList, schemas.Problem)
     _, made = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"

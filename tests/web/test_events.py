@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
+from flask_media import current_media
 from flask_media.web import events
 
 from .api import Api
@@ -152,13 +154,19 @@ def test_most_streams(make_api: MakeApi) -> None:
     api.ended(job)
 
 
-def test_forgotten_job(api: Api) -> None:
-    """A stream of a job that the journal forgets ends."""
+def test_forgotten_job(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """The stream of a client that is so slow that the journal forgets the job meanwhile ends."""
     release = api.hold()
     job = json_of(api.ask())["id"]
     api.taken_up(job)
-    stream = iter(_stream(api, job))
-    next(stream)
+    stream = _stream(api, job)
+    news = iter(stream)
+    next(news)
     release.set()
-    states = [event.document["status"] for event in stream]
-    assert states[-1] == "done"
+    api.ended(job)
+    with api.app.app_context():
+        assert current_media.gc(timedelta(0)) == 1
+    assert list(news) == []
+    stream.response.close()
+    assert f"Job {job}: its events end" in caplog.text
+    problem_of(api.get(f"/jobs/{job}/events"), 404, "not-found")
