@@ -66,8 +66,10 @@ def site(request: pytest.FixtureRequest, make_app: MakeApp, png: bytes) -> Site:
 
 
 @pytest.fixture
-def make_api(make_app: MakeApp, emulator: GeminiEmulator) -> MakeApi:
+def make_api(make_app: MakeApp, emulator: GeminiEmulator) -> Iterator[MakeApi]:
     """A factory of such apps; options of the blueprint, and config keys in upper case."""
+
+    apps = []
 
     def make(limiter: Any = None, **values: Any) -> Api:
         config = {name: value for name, value in values.items() if name.isupper()}
@@ -83,9 +85,12 @@ def make_api(make_app: MakeApp, emulator: GeminiEmulator) -> MakeApi:
             limiter.init_app(app)
         blueprint = media.create_blueprint(**{"authorize": let_in} | options)
         app.register_blueprint(blueprint, url_prefix="/media")
+        apps.append(app)
         return Api(app, emulator)
 
-    return make
+    yield make
+    for app in apps:  # their jobs end before the emulator does
+        app.extensions["media"].close()
 
 
 @pytest.fixture
