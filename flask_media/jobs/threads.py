@@ -132,6 +132,8 @@ class ThreadQueue(Queue):
     def _grow(self) -> None:
         """Have one more thread if there is work for it."""
         with self._lock:
+            if self._closing.is_set():
+                return  # close() has counted the threads that it sends home
             if self._idle >= self._tasks.qsize() or len(self._threads) >= self._most_threads:
                 return
             thread = threading.Thread(
