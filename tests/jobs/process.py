@@ -40,10 +40,9 @@ def main() -> None:
             case "results":
                 _say([_outcome(media, job_id) for job_id in command["ids"]])
             case "fork":
-                job_id = later(media, 0).id
                 pid = os.fork()
                 if pid == 0:
-                    _say([job_id, _outcome(media, later(media, 1).id)])
+                    _say(_outcome(media, later(media, 1).id))
                     sys.stdout.flush()
                     os._exit(0)
                 os.waitpid(pid, 0)

@@ -149,13 +149,17 @@ def test_what_is_paid_is_finished_too(
     assert (media.job(lost.job_id).status, emulator.calls) == ("unknown", 3)
 
 
-def test_after_a_fork(start: Start) -> None:
+def test_after_a_fork(start: Start, emulator: GeminiEmulator, gate: Gate) -> None:
     """A child has a queue of its own, and the parent's jobs stay the parent's."""
-    process = start()
+    process = start(MEDIA_QUEUE_THREADS=1)
+    ids = process.ask(do="later", numbers=[0, 2])
+    gate.arrived()
     process.send({"do": "fork"})
-    job_id, key = process.answer()
-    assert key == "houses/1.png"
-    assert process.ask(do="results", ids=[job_id]) == ["houses/0.png"]
+    gate.arrived()
+    gate.open()
+    assert process.answer() == "houses/1.png"
+    assert process.ask(do="results", ids=ids) == ["houses/0.png", "houses/2.png"]
+    assert emulator.calls == 3
 
 
 def test_unfinished_work_that_is_ordered_again_is_the_queues(
