@@ -67,8 +67,9 @@ class FlaskMedia:
         app.cli.add_command(media_cli)
         make_tasks_known(config)
         if config.queue == "threads" or config.webhook_url is not None:
-            # Not before_request: an app may get its service while it serves a request.
-            request_started.connect(lambda _: service.start_queue(), app, weak=False)
+            # Not before_request: an app may get its service while it serves a request. Weakly, as
+            # signals do: the app has the service, and both may go.
+            request_started.connect(service.on_request, app)
 
     def create_blueprint(
         self,

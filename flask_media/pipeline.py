@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from . import prompts
 from . import signals
 from .config import MediaConfig
 from .errors import InProgress
-from .errors import JobCancelled
 from .errors import MediaError
 from .errors import NotFound
 from .errors import ObjectExists
@@ -23,7 +21,6 @@ from .errors import UploadFailed
 from .inputs import PictureSource
 from .inputs import read_bytes
 from .journal.codec import load_error
-from .journal.codec import load_job
 from .journal.journal import Journal
 from .journal.records import Asking
 from .journal.records import Busy
@@ -31,7 +28,7 @@ from .journal.records import Claim
 from .journal.records import Finished
 from .journal.records import Record
 from .journal.states import State
-from .journal.steps import LostHoldError
+from .recovery import Recovery
 from .request import asking_of
 from .request import generation_job
 from .request import upload_job
@@ -52,7 +49,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Pipeline:
+class Pipeline(Recovery):
     """Takes askings in, finds or makes their jobs, and has them worked on.
 
     :param config: the checked config.
@@ -76,10 +73,8 @@ class Pipeline:
         self._config = config
         self._generator = generator
         self._storage = storage
-        self._journal = journal
-        self._work = Work(
-            config, generator=generator, storage=storage, journal=journal, sender=sender
-        )
+        work = Work(config, generator=generator, storage=storage, journal=journal, sender=sender)
+        super().__init__(journal, work, storage)
         self._templates = prompts.prompt_environment(prompt_loader)
 
     # Doors
@@ -114,13 +109,26 @@ class Pipeline:
                 return held.record
             held = other
         if not held.is_new:
-            return held, self.taken_over(held, job.metadata)
-        if not terms.overwrite:
-            self._check_is_free(held, job, key)
+            job = self.taken_over(held)
+        if not terms.overwrite and held.state not in (State.GENERATED, State.UPLOADED):
+            self._check_is_free(held, job)
         return held, job
 
-    def _check_is_free(self, claim: Claim, job: GenerationJob, key: str) -> None:
+    def known(self, wanted: Wanted, terms: Terms) -> Record | None:
+        """What the idempotency key stands for, if there is nothing to do for it.
+
+        :raises InProgress: it is under way, and ``terms.wait`` is False.
+        :raises IdempotencyConflict: the key stands for another request.
+        """
+        job = self._job(wanted, self._storage.check_key(wanted.object_key))
+        found = self._journal.known(self._asking(job, terms))
+        if isinstance(found, Busy) and not terms.wait:
+            raise _in_progress(found.record)
+        return None if found is None else found.record
+
+    def _check_is_free(self, claim: Claim, job: GenerationJob) -> None:
         """Refuse a key that has an object. Only now: no other job for it can begin any more."""
+        key = job.object_key or ""
         try:
             if self._storage.exists(key):
                 raise ObjectExists(f"There is an object under {key!r} already.", job_id=job.id)
@@ -134,6 +142,8 @@ class Pipeline:
         held = self._begin(self._asking(job, Terms(spender=spender)), job)
         image = self.finish(held, job) if isinstance(held, Claim) else None
         if not isinstance(image, GeneratedImage):
+            if isinstance(held, Claim):
+                self._outcome(self._journal.record(held.id))  # raises, as where it was cancelled
             raise OutcomeUnknown("Another process took the job over.", job_id=job.id)
         return image
 
@@ -169,119 +179,7 @@ class Pipeline:
             if result is not None:
                 return result
 
-    def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
-        """See :meth:`flask_media.MediaService.resume_all`."""
-        told = self.tell_failures()
-        return told + self._each(self._finish_left, self._journal.left(self._storage.location))
-
-    def tell_failures(self) -> list[MediaResult | GeneratedImage | MediaError]:
-        """Tell of the jobs that ended without a picture in processes that ended before they did."""
-        return self._each(self._tell_failure, self._journal.untold(self._storage.location))
-
-    def _each(
-        self,
-        step: Callable[[str], MediaResult | GeneratedImage | MediaError | None],
-        job_ids: list[str],
-    ) -> list[MediaResult | GeneratedImage | MediaError]:
-        results: list[MediaResult | GeneratedImage | MediaError] = []
-        for job_id in job_ids:
-            try:
-                outcome = step(job_id)
-            except MediaError as error:
-                results.append(error)
-            except Exception as error:  # one that no stage foresaw must not stop the others
-                logger.exception("Job %s: can't be finished", job_id)
-                results.append(
-                    MediaError(f"{type(error).__name__}: {error}", job_id=job_id, retryable=False)
-                )
-            else:
-                if outcome is not None:
-                    results.append(outcome)
-        return results
-
-    def _finish_left(self, job_id: str) -> MediaResult | GeneratedImage | MediaError | None:
-        """Finish a job that a dead process left; None if another process was quicker."""
-        held = self._journal.claim(job_id)
-        if not isinstance(held, Claim):
-            return None
-        return self.finish(held, self.taken_over(held), keep=True)
-
-    def _tell_failure(self, job_id: str) -> MediaResult | GeneratedImage | MediaError | None:
-        """Tell of a job that ended without a picture in a process that ended before it did; None
-        if another process was quicker."""
-        if (claim := self._journal.take_untold(job_id)) is None:
-            return None
-        job = self.taken_over(claim)
-        error = load_error(self._journal.record(job_id).error or "")
-        self._work.failed(signals.generation_failed, job, error)
-        self._work.record(self._journal.release, claim)
-        return error
-
-    def cancel(self, job_id: str) -> bool:
-        """See :meth:`flask_media.MediaJob.cancel`."""
-        claim = self._journal.seize(job_id)
-        if claim is None:
-            return False
-        error = JobCancelled("The job was cancelled before it cost anything more.")
-        self.end(claim, self.taken_over(claim), error)
-        return True
-
-    def dropped(self) -> list[str]:
-        """The ids of this storage's jobs that a queue may go on with, as their process ended."""
-        return self._journal.dropped(self._storage.location)
-
-    def let_go(self, claim: Claim) -> None:
-        """Leave a job that is held to any other process.
-
-        :raises JournalError: it can't be recorded.
-        """
-        self._journal.release(claim)
-
-    def hand_over(self, claim: Claim, seconds: float) -> bool:
-        """Leave a job that is held to the processes that take jobs from a queue.
-
-        :param seconds: after which it is anybody's, as when the queue has lost it.
-        :returns: False if it was cancelled or another process took it over.
-        """
-        return self._journal.hand_over(claim, seconds)
-
-    def turn_away(self, claim: Claim, job: GenerationJob, error: MediaError) -> bool:
-        """Give a job up that no queue takes. Asked for again it goes on with what it has.
-
-        :returns: False if it goes on all the same, in another process.
-        """
-        error.job_id = claim.id
-        try:
-            if claim.state is State.REQUESTED and not claim.paid_calls:
-                self.end(claim, job, error)
-            else:
-                self._work.record(self._journal.release, claim, error)
-        except LostHoldError:
-            return False
-        return True
-
-    @property
-    def journal(self) -> Journal:
-        """Records each step."""
-        return self._journal
-
-    def adopt(self, job_id: str, *, from_queue: bool = False) -> tuple[Claim, GenerationJob] | None:
-        """Hold a job that is to go on, as for a queue; None if it ended or another is at it."""
-        held = self._journal.claim(job_id, from_queue=from_queue, anew=False)
-        return (held, self.taken_over(held)) if isinstance(held, Claim) else None
-
     # A job
-
-    def end(self, claim: Claim, job: GenerationJob, error: MediaError) -> None:
-        """Record that a job that is held ends without a picture, and tell so."""
-        try:
-            self._journal.failed(claim, error)
-        except BaseException:
-            self._work.record(self._journal.release, claim)
-            raise
-        # If this is cut short from outside, it stays held, and another process tells it.
-        self._work.failed(signals.generation_failed, job, error)
-        self._work.record(self._journal.release, claim, error)
 
     def _job(self, wanted: Wanted, object_key: str | None) -> GenerationJob:
         return generation_job(
@@ -318,7 +216,7 @@ class Pipeline:
         It stays with that job, whatever becomes of it: asked anew it would be another picture.
         """
         if isinstance(held, Claim):
-            result = self.finish(held, job if held.is_new else self.taken_over(held, job.metadata))
+            result = self.finish(held, job if held.is_new else self.taken_over(held))
             return result if isinstance(result, MediaResult) else self._journal.claim(held.id)
         record = held.record
         if isinstance(held, Busy):
@@ -346,18 +244,6 @@ class Pipeline:
             return self._begin(asking, job)
         return None
 
-    def taken_over(self, claim: Claim, metadata: dict[str, str] | None = None) -> GenerationJob:
-        """The job of a claim that another asking began."""
-        from . import imaging
-
-        try:
-            pictures = [imaging.inspect(data) for data in self._journal.references(claim.id)]
-            job = load_job(claim.id, self._journal.record(claim.id).spec, pictures)
-        except BaseException:  # whatever it is, the job must not stay held
-            self._work.record(self._journal.release, claim)
-            raise
-        return job if metadata is None else dataclasses.replace(job, metadata=metadata)
-
     def _outcome(self, record: Record) -> MediaResult:
         """What became of a job that is finished, or that was let go with an error."""
         if record.state in (State.DONE, State.UPLOADED) and record.result is not None:
@@ -367,29 +253,6 @@ class Pipeline:
         error = load_error(record.error)
         error.job_id = record.id
         raise error
-
-    def finish(
-        self, claim: Claim, job: GenerationJob, *, buy: bool = False, keep: bool = False
-    ) -> MediaResult | GeneratedImage | None:
-        """Do what is left to do; None if another process took the job over meanwhile."""
-        failure: MediaError | None = None
-        is_kept = False
-        try:
-            return self._work.go_on(claim, job, buy=buy, keep=keep)
-        except LostHoldError:
-            logger.warning("Job %s: another process took it over", claim.id)
-            return None
-        except MediaError as error:
-            error.job_id = claim.id
-            failure, is_kept = error, claim.is_retried(error)
-            raise
-        except BaseException:
-            # From outside, in the middle of telling it, perhaps: another process will.
-            is_kept = claim.state in (State.FAILED, State.QUARANTINED)
-            raise
-        finally:
-            if not is_kept:
-                self._work.record(self._journal.release, claim, failure)
 
 
 def _in_progress(record: Record) -> InProgress:

@@ -174,19 +174,19 @@ def asking_of(
     key = _named("idempotency_key", terms.idempotency_key)
     spender = _named("spender", terms.spender) or ""
     request = job.request
-    picture = (
+    asked = (
         scope,
         job.original_prompt,
-        model,
         job.config.to_dict(),
         [hashlib.sha256(picture.data).hexdigest() for picture in request.references],
     )
-    fingerprint = digest(job.object_key, picture)
-    named = digest(None, picture) if terms.has_made_key else fingerprint
-    request_hash = digest(named, job.metadata)
+    # What the caller said: a key outlives a change of the configured model.
+    request_hash = digest(None if terms.has_made_key else job.object_key, asked, job.metadata)
+    picture = (*asked, model)
     joinable = job.object_key is not None
-    # Over HTTP each has pictures of their own: another's is none to hand out.
+    # Over HTTP each has jobs and pictures of their own: another's is none to hand out.
     of = (spender,) if terms.is_remote else ()
+    fingerprint = digest(job.object_key, picture, *of)
     reuse_hash = digest(picture, job.format, *of) if joinable else None
     task = this_celery_task() if joinable and key is None else None
     if key is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import date
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import overload
 from .errors import InvalidRequest
 from .errors import MediaError
 from .errors import NotFound
+from .errors import QueueUnavailable
 from .options import ImageGenerationConfig
 from .types import GeneratedImage
 from .types import MediaResult
@@ -198,17 +200,25 @@ class MediaService(Wiring):
     def put_in_queue(self, wanted: Wanted, terms: Terms) -> MediaJob:
         """:meth:`generate_later`, on terms that only the HTTP interface has."""
         from .jobs.handle import MediaJob
+        from .journal.records import Record
 
-        with self.queue.place() as put:
+        is_reused = terms.reuse or self._config.reuse
+        with ExitStack() as stack:
+            try:
+                put = stack.enter_context(self.queue.place())
+            except QueueUnavailable:
+                found = self._pipeline.known(wanted, terms)
+                if found is None:
+                    raise
+                return MediaJob(self._pipeline, found, is_found=True, is_reused=is_reused)
             entered = self._pipeline.enter(wanted, terms)
-            if not isinstance(entered, tuple):
+            if isinstance(entered, Record):
                 is_found = entered.result is not None
-                is_reused = is_found and (terms.reuse or self._config.reuse)
                 return MediaJob(self._pipeline, entered, is_found=is_found, is_reused=is_reused)
-            claim, _ = entered
-            job = MediaJob(self._pipeline, self.journal.record(claim.id))
-            put(*entered)
-        return job
+            claim, job = entered
+            handle = MediaJob(self._pipeline, self._pipeline.accepted(claim, job))
+            put(claim, job)
+        return handle
 
     def job(self, job_id: str, *, spender: str | None = None) -> MediaJob:
         """The job of that id, as it stands.

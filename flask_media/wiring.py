@@ -84,12 +84,14 @@ class Wiring:
         self._made: Pipeline | None = None
         self._queue_made: Queue | None = None
         self._starter: threading.Thread | None = None
+        self._replaced: list[threading.Thread] = []
         reset_after_fork(self)
 
     def _after_fork(self) -> None:
         """Forget a lock that another thread held when the process was forked."""
         self._lock = threading.RLock()
         self._starter = None
+        self._replaced = []
 
     @property
     def config(self) -> MediaConfig:
@@ -229,8 +231,9 @@ class Wiring:
         """
         with self._lock:
             starter, self._starter = self._starter, None
-        if starter is not None:
-            starter.join()
+            replaced, self._replaced = self._replaced, []
+        for thread in [starter, *replaced] if starter else replaced:
+            thread.join()
         with self._lock:
             queue, self._queue_made = self._queue_made, None
             journal, generator, courier = self._journal, self._generator, self._courier
@@ -259,10 +262,17 @@ class Wiring:
         process's own, and with webhooks. Calls after the first of a process do nothing."""
         if self._starter is not None:
             return
-        self._starter = threading.Thread(
-            target=self._start_queue, name="flask-media-start", daemon=True
-        )
-        self._starter.start()
+        starter = threading.Thread(target=self._start_queue, name="flask-media-start", daemon=True)
+        try:
+            starter.start()
+        except RuntimeError as error:  # the system has no more: the next request tries again
+            logger.warning("Jobs that dead processes left can't be looked for: %s", error)
+        else:
+            self._starter = starter
+
+    def on_request(self, _sender: object, **_: object) -> None:
+        """As :meth:`start_queue`, for the signal of a request."""
+        self.start_queue()
 
     def _start_queue(self) -> None:
         try:
@@ -289,4 +299,11 @@ class Wiring:
         given = {name: value for name, value in values.items() if value is not None}
         with self._lock:
             self._config = self._config.replace(**given)
-            self._generator = self._storage = self._made = self._queue_made = None
+            replaced, self._queue_made = self._queue_made, None
+            self._generator = self._storage = self._made = None
+            if replaced is None:
+                return
+            # It finishes what runs, with what it was made with; what waits is anybody's.
+            closing = threading.Thread(target=replaced.close, name="flask-media-closing")
+            self._replaced.append(closing)
+        closing.start()

@@ -102,9 +102,9 @@ class Work:
             return generated_image(job, made)
         try:
             result = self.put(job, job.object_key, made, seek=not claim.is_new)
-        except UploadFailed as error:
-            if claim.unwritten:  # the journal failed when the picture came
-                self._keep(claim, answer.data, error)
+        except Exception as error:
+            if claim.unwritten and isinstance(error, UploadFailed):
+                self._keep(claim, answer.data, error)  # the journal failed when the picture came
             self.failed(signals.upload_failed, job, error, claim)
             raise
         self.record(self._journal.uploaded, claim, result)
@@ -297,8 +297,11 @@ class Work:
         if isinstance(error, MediaError):
             error.job_id = job.id
         logger.warning("Job %s: %s: %s", job.id, type(error).__name__, error)
-        if not (claim and isinstance(error, MediaError) and claim.is_retried(error)):
-            self.emit(signal, job, error=error)
+        if claim and isinstance(error, MediaError) and claim.is_retried(error):
+            return
+        if claim:
+            claim.is_told = False  # that was about another error
+        self.emit(signal, job, error=error)
 
     def emit(self, signal: NamedSignal, job: Job, **values: Any) -> None:
         """Send one of the six signals about a job."""

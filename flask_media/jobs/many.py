@@ -58,8 +58,8 @@ def generate_many(
             return MediaError(f"{type(error).__name__}: {error}", retryable=False)
 
     with ThreadPoolExecutor(min(concurrency, len(calls)), "flask-media-many") as pool:
-        futures = [pool.submit(call, arguments) for arguments in calls]
         try:
+            futures = [pool.submit(call, arguments) for arguments in calls]
             return [future.result() for future in futures]
         except BaseException:  # as Ctrl-C: what is not begun yet is not begun any more
             pool.shutdown(wait=False, cancel_futures=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
-import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -58,8 +57,8 @@ class ThreadQueue(Queue):
 
     def _after_fork(self) -> None:
         """Begin anew: what waits is the parent's, and its threads did not come along."""
-        self._lock = threading.Lock()
-        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._changed = threading.Condition()
+        self._tasks: deque[Task] = deque()
         self._threads: list[threading.Thread] = []
         self._timers: dict[threading.Timer, Claim] = {}
         self._idle = self._places = 0
@@ -68,7 +67,7 @@ class ThreadQueue(Queue):
 
     @contextmanager
     def place(self) -> Iterator[Put]:
-        with self._lock:
+        with self._changed:
             if self._closing.is_set():
                 raise QueueUnavailable("This process ends, so its queue takes no more jobs.")
             if self._places >= self._size:
@@ -89,36 +88,35 @@ class ThreadQueue(Queue):
             yield put
         finally:
             if not was_put:
-                with self._lock:
+                with self._changed:
                     self._places -= 1
         self.start()
 
     def start(self) -> None:
-        with self._lock:
-            if self._sweeper is None and not self._closing.is_set():
+        with self._changed:
+            if self._sweeper is not None or self._closing.is_set():
+                return
+            sweeper = threading.Thread(target=self._sweep, name="flask-media-sweeper", daemon=True)
+            if _started(sweeper):
+                self._sweeper = sweeper
                 atexit.register(self.close)
-                self._sweeper = threading.Thread(
-                    target=self._sweep, name="flask-media-sweeper", daemon=True
-                )
-                self._sweeper.start()
 
     def close(self) -> None:
         """Take no more jobs, let go of those that wait, and wait for those that are worked on.
 
         Called when the process ends. What waits stays in the journal, for the next process.
         """
-        with self._lock:
+        with self._changed:
             self._closing.set()
             timers, self._timers = self._timers, {}
+            waiting = [task[0] for task in self._tasks]
+            self._tasks.clear()
             threads, sweeper = list(self._threads), self._sweeper
-        for timer, claim in timers.items():
+            self._changed.notify_all()
+        for timer in timers:
             timer.cancel()
+        for claim in [*timers.values(), *waiting]:
             self._let_go(claim)
-        with contextlib.suppress(queue.Empty):
-            while (task := self._tasks.get_nowait()) is not None:
-                self._let_go(task[0])
-        for _ in threads:
-            self._tasks.put(None)
         for thread in threads:
             thread.join()
         if sweeper is not None:
@@ -126,41 +124,42 @@ class ThreadQueue(Queue):
         atexit.unregister(self.close)
 
     def _put(self, task: Task) -> None:
-        self._tasks.put(task)
-        self._grow()
+        with self._changed:
+            is_late = self._closing.is_set()
+            if not is_late:
+                self._tasks.append(task)
+                self._grow()
+                self._changed.notify()
+        if is_late:
+            self._let_go(task[0])
 
     def _grow(self) -> None:
-        """Have one more thread if there is work for it."""
-        with self._lock:
-            if self._closing.is_set():
-                return  # close() has counted the threads that it sends home
-            if self._idle >= self._tasks.qsize() or len(self._threads) >= self._most_threads:
-                return
-            thread = threading.Thread(
-                target=self._work, name=f"flask-media-{len(self._threads)}", daemon=True
-            )
-            try:
-                thread.start()
-            except RuntimeError as error:  # the system has no more: the next sweep tries again
-                logger.warning("No thread can be started for jobs that wait: %s", error)
-            else:
-                self._threads.append(thread)
+        """Have one more thread if there is work for it; the lock is held."""
+        if self._idle >= len(self._tasks) or len(self._threads) >= self._most_threads:
+            return
+        thread = threading.Thread(
+            target=self._work, name=f"flask-media-{len(self._threads)}", daemon=True
+        )
+        if _started(thread):
+            self._threads.append(thread)
+
+    def _next(self) -> Task | None:
+        """Wait for a job; None when the process ends."""
+        with self._changed:
+            self._idle += 1
+            while not self._tasks and not self._closing.is_set():
+                self._changed.wait()
+            self._idle -= 1
+            if not self._tasks:
+                return None
+            task = self._tasks.popleft()
+            if task[2] == 0:
+                self._places -= 1
+            return task
 
     def _work(self) -> None:
-        while True:
-            with self._lock:
-                self._idle += 1
-            task = self._tasks.get()
-            with self._lock:
-                self._idle -= 1
-                if task is not None and task[2] == 0:
-                    self._places -= 1
-            if task is None:
-                return
-            if self._closing.is_set():
-                self._let_go(task[0])
-            else:
-                self._try(*task)
+        while (task := self._next()) is not None:
+            self._try(*task)
             del task  # while this thread waits, nobody holds the job
 
     def _try(self, claim: Claim, job: GenerationJob, tries: int) -> None:
@@ -169,7 +168,7 @@ class ThreadQueue(Queue):
                 outcome = self._runner.run(claim, job, tries)
         except MediaError:
             return  # logged, recorded and told
-        except Exception:  # one that no stage foresaw must not end the thread
+        except Exception:  # one that no stage foresaw; recorded, and must not end the thread
             logger.exception("Job %s: can't be finished", claim.id)
             return
         if isinstance(outcome, float):
@@ -177,19 +176,18 @@ class ThreadQueue(Queue):
 
     def _later(self, seconds: float, task: Task) -> None:
         def put() -> None:
-            with self._lock:
+            with self._changed:
                 if self._timers.pop(timer, None) is None:
                     return  # it was let go of
             self._put(task)
 
         timer = threading.Timer(seconds, put)
         timer.daemon = True
-        with self._lock:
-            is_late = self._closing.is_set()
-            if not is_late:
+        with self._changed:
+            is_kept = not self._closing.is_set() and _started(timer)
+            if is_kept:
                 self._timers[timer] = task[0]
-                timer.start()
-        if is_late:
+        if not is_kept:
             self._let_go(task[0])
 
     def _let_go(self, claim: Claim) -> None:
@@ -201,7 +199,8 @@ class ThreadQueue(Queue):
     def _sweep(self) -> None:
         """Go on with what dead processes left, now and again."""
         while True:
-            self._grow()
+            with self._changed:
+                self._grow()
             try:
                 self._adopt_dropped()
             except QueueUnavailable:
@@ -218,6 +217,21 @@ class ThreadQueue(Queue):
             self._runner.pipeline.tell_failures()
         for job_id in self._runner.pipeline.dropped():
             with self.place() as put:
-                if (adopted := self._runner.pipeline.adopt(job_id)) is not None:
+                try:
+                    adopted = self._runner.pipeline.adopt(job_id)
+                except MediaError as error:  # the others must not wait for it
+                    logger.warning("Job %s: can't be gone on with: %s", job_id, error)
+                    continue
+                if adopted is not None:
                     logger.info("Job %s: going on with what another process left", job_id)
                     put(*adopted)
+
+
+def _started(thread: threading.Thread) -> bool:
+    """Start it, if the system has one more. Where not, the next job or sweep tries again."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        logger.warning("No thread can be started for jobs in the background: %s", error)
+        return False
+    return True

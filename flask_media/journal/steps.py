@@ -198,7 +198,7 @@ class JournalSteps(JournalReader):
                 reserved_nano=0,
                 **ended,
             )
-        claim.reserved_nano = 0
+        claim.reserved_nano, claim.is_told = 0, False
 
     def release(self, claim: Claim, error: MediaError | None = None) -> None:
         """Let go of a job, for whoever asks next; it keeps its state.
@@ -207,10 +207,15 @@ class JournalSteps(JournalReader):
         """
         self._keeper.release(claim)
         values: dict[str, Any] = {"error": dump_error(error)} if error else {}
+        is_freed = error is not None and claim.state in (State.REQUESTED, State.UNKNOWN)
+        if is_freed:
+            values["reserved_nano"] = 0
         is_given_up = error is not None and claim.state in _ON_THE_WAY and not claim.is_told
         try:
             if claim.state is not State.DONE:
                 with self._db.write() as connection:
+                    if is_freed:
+                        self._settle(connection, claim, 0)
                     self._write(connection, claim, owner=None, lease_until=0.0, **values)
                     if is_given_up:
                         self._post(connection, claim)
