@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import signal
+import signal as system_signal
 import threading
 from typing import Any
 
 import click
 from flask.cli import AppGroup
 
+from . import signals
 from .errors import MediaError
 from .globals import current_media
 
@@ -28,11 +29,20 @@ def worker() -> None:
         )
     ended = threading.Event()
 
+    def say_stored(_: object, *, job_id: str, object_key: str, **__: object) -> None:
+        click.echo(f"Job {job_id}: stored {object_key}")
+
+    def say_failed(_: object, *, job_id: str, error: Exception, **__: object) -> None:
+        click.echo(f"Job {job_id}: {type(error).__name__}: {error}", err=True)
+
     def end(*_: Any) -> None:
         ended.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    for number in (system_signal.SIGINT, system_signal.SIGTERM):
+        system_signal.signal(number, end)
+    signals.upload_finished.connect(say_stored)
+    signals.upload_failed.connect(say_failed)
+    signals.generation_failed.connect(say_failed)
     try:
         current_media.work()
     except MediaError as error:

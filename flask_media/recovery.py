@@ -168,7 +168,7 @@ class Recovery:
         try:
             return self._work.go_on(claim, job, buy=buy, keep=keep)
         except LostHoldError:
-            logger.warning("Job %s: another process took it over", claim.id)
+            logger.info("Job %s: it was cancelled, or another process took it over", claim.id)
             return None
         except MediaError as error:
             error.job_id = claim.id

@@ -199,7 +199,6 @@ class MediaService(Wiring):
 
     def put_in_queue(self, wanted: Wanted, terms: Terms) -> MediaJob:
         """:meth:`generate_later`, on terms that only the HTTP interface has."""
-        from .jobs.handle import MediaJob
         from .journal.records import Record
 
         is_reused = terms.reuse or self._config.reuse
@@ -210,13 +209,13 @@ class MediaService(Wiring):
                 found = self._pipeline.known(wanted, terms)
                 if found is None:
                     raise
-                return MediaJob(self._pipeline, found, is_found=True, is_reused=is_reused)
+                return self._handle(found, is_found=True, is_reused=is_reused)
             entered = self._pipeline.enter(wanted, terms)
             if isinstance(entered, Record):
                 is_found = entered.result is not None
-                return MediaJob(self._pipeline, entered, is_found=is_found, is_reused=is_reused)
+                return self._handle(entered, is_found=is_found, is_reused=is_reused)
             claim, job = entered
-            handle = MediaJob(self._pipeline, self._pipeline.accepted(claim, job))
+            handle = self._handle(self._pipeline.accepted(claim, job))
             put(claim, job)
         return handle
 
@@ -226,9 +225,7 @@ class MediaService(Wiring):
         :param spender: whose it must be, and for this storage; None takes anybody's.
         :raises NotFound: the journal has no such job, or it is another's.
         """
-        from .jobs.handle import MediaJob
-
-        return MediaJob(self._pipeline, self._record(job_id, spender))
+        return self._handle(self._record(job_id, spender))
 
     def jobs(self, spender: str, *, limit: int = 20, before: str | None = None) -> list[MediaJob]:
         """The jobs of a spender for this storage, newest first.
@@ -237,11 +234,14 @@ class MediaService(Wiring):
         :param before: the id of the last one of the page before.
         :raises NotFound: they have no job of that id.
         """
-        from .jobs.handle import MediaJob
-
         last = None if before is None else self._record(before, spender)
         page = self.journal.page(self.storage.location, spender, limit=limit, before=last)
-        return [MediaJob(self._pipeline, record) for record in page]
+        return [self._handle(record) for record in page]
+
+    def _handle(self, record: Record, **values: bool) -> MediaJob:
+        from .jobs.handle import MediaJob
+
+        return MediaJob(self._pipeline, record, start_queue=self.start_queue, **values)
 
     def _record(self, job_id: str, spender: str | None) -> Record:
         record = self.journal.record(job_id)

@@ -17,6 +17,7 @@ from . import signals
 from .attempts import ask
 from .config import MediaConfig
 from .errors import InvalidImage
+from .errors import JobCancelled
 from .errors import JournalError
 from .errors import MediaError
 from .errors import NoImageReturned
@@ -296,7 +297,8 @@ class Work:
         of the claim tries again by itself."""
         if isinstance(error, MediaError):
             error.job_id = job.id
-        logger.warning("Job %s: %s: %s", job.id, type(error).__name__, error)
+        level = logging.INFO if isinstance(error, JobCancelled) else logging.WARNING
+        logger.log(level, "Job %s: %s: %s", job.id, type(error).__name__, error)
         if claim and isinstance(error, MediaError) and claim.is_retried(error):
             return
         if claim:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import UTC
 from datetime import datetime
 from decimal import Decimal
@@ -45,12 +46,14 @@ class MediaJob:
         *,
         is_found: bool = False,
         is_reused: bool = False,
+        start_queue: Callable[[], None] = lambda: None,
     ) -> None:
         # Whether the picture was there already when it was asked for, as another request's too.
         self._pipeline = pipeline
         self._record = record
         self._is_found = is_found
         self._is_reused = is_reused
+        self._start_queue = start_queue
 
     def __repr__(self) -> str:
         return f"<MediaJob {self.id} {self.status}>"
@@ -134,6 +137,8 @@ class MediaJob:
         :raises NotFound: the journal has forgotten it.
         """
         known = self._record
+        if not self.has_ended:
+            self._start_queue()  # its process may have died, and nobody else may be at it
         record = self._pipeline.journal.until(
             self.id, lambda record: record != known, timeout=timeout
         )

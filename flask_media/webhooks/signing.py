@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 from typing import Protocol
 
+from ..config_checks import WrongValueError
+from ..config_checks import check_webhook_secret
+from ..errors import InvalidConfig
 from ..errors import InvalidRequest
 
 ID = "webhook-id"
@@ -55,16 +58,20 @@ def verify(
     :param tolerance: most seconds between its clock and this one.
     :returns: the body, parsed.
     :raises InvalidRequest: it does not; answer with 400 or 401 then.
+    :raises InvalidConfig: the secret is none, which is no fault of who sends.
     """
+    try:
+        check_webhook_secret(secret)
+    except WrongValueError as wrong:
+        allowed = str(wrong)
+    else:
+        allowed = ""
+    if allowed:
+        raise InvalidConfig(f"The secret to verify webhooks with must be {allowed}.")
     values = _only(headers)
     message_id, timestamp = values[ID], _seconds(values[TIMESTAMP])
     content = body.encode() if isinstance(body, str) else body
-    try:
-        expected = sign(message_id, timestamp, content, secret) if _key(secret) else None
-    except ValueError:
-        expected = None
-    if expected is None:
-        raise InvalidRequest("The secret to verify webhooks with is empty, or no base64.")
+    expected = sign(message_id, timestamp, content, secret)
     given = values[SIGNATURE].split(" ")  # several, while secrets are changed
     matching = [hmac.compare_digest(one.encode(), expected.encode()) for one in given]
     if not any(matching):
