@@ -101,7 +101,7 @@ def test_a_header_twice() -> None:
 @pytest.mark.parametrize("secret", [None, "", "whsec_", "whsec_%", "short"])
 def test_no_secret(secret: Any) -> None:
     """A receiver without a proper secret says so: that is no fault of who sends."""
-    with pytest.raises(InvalidConfig, match="secret to verify webhooks with must be 16"):
+    with pytest.raises(InvalidConfig, match="secret to verify webhooks with must be"):
         verify(BODY, _headers(), secret)
 
 
