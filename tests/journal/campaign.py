@@ -164,7 +164,11 @@ class Campaign:
         named = {name: kind for (kind, _), points in self.points.items() for name in points}
         yield from (("name", name, kind) for name, kind in named.items())
         while True:
-            plans: list[Plan] = []
+            # Where one ended before it came to its point, once more.
+            killed = {name for trial in self.trials for name in trial.kills}
+            plans: list[Plan] = [
+                ("name", name, kind) for name, kind in named.items() if name not in killed
+            ]
             for kind in KINDS:
                 often = 3 if kind is STORED else 1
                 most = max(len(points) for (one, _), points in self.points.items() if one is kind)
