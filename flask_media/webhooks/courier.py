@@ -198,8 +198,8 @@ class Courier:
             if self._road is None:
                 self._road = Road(self._url.reveal(), _ssl_context)
             self._road.run("POST", target, lines, body, exchange)
-        except (ValueError, OSError, RuntimeError) as error:
-            exchange.detail = str(error)  # a proxy or certificates that can't be used; no thread
+        except (ValueError, OSError) as error:
+            exchange.detail = str(error)  # a proxy or certificates that can't be used
 
 
 def _ssl_context() -> ssl.SSLContext:
