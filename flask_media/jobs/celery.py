@@ -126,6 +126,8 @@ class CeleryQueue(Queue):
                 'app.extensions["celery"], as celery_init_app of Flask\'s documentation does, or '
                 "set MEDIA_QUEUE to 'threads'."
             )
+        if not app.conf.task_always_eager:
+            self._pool(app)
         return app.tasks[GENERATE]
 
     def _publish(self, task: Any, job_id: str) -> None:
@@ -159,15 +161,19 @@ class CeleryQueue(Queue):
         raise QueueUnavailable(f"Celery's broker {broker} can't be reached: {failure}")
 
     def _pool(self, app: Any) -> Any:
-        """Connections of this process that give up in time."""
+        """Connections of this process that give up in time. Opens none yet.
+
+        :raises NotConfigured: the broker's URL can't be understood.
+        """
         with self._lock:
             if self._producers is None:
-                bounds = dict.fromkeys(TRANSPORT_BOUNDS, BROKER_SECONDS)
-                options = bounds | app.conf.broker_transport_options
-                limit = app.conf.broker_pool_limit or 10
-                connection = app.connection_for_write(transport_options=options)
-                make: Any = pools.ProducerPool
-                self._producers = make(connection.Pool(limit=limit), limit=limit)
+                self._producers = _make_pool(app)
+            if self._producers is None:
+                raise NotConfigured(
+                    "The broker of the app's Celery app can't be used: its broker_url is no URL, "
+                    "or names a transport that is not installed. In a password, write characters "
+                    "as / # ? [ as urllib.parse.quote(password, safe='') does."
+                )
             return self._producers
 
     # In a worker
@@ -248,6 +254,21 @@ class CeleryQueue(Queue):
             logger.info("Job %s: sent to the queue anew", job_id)
             sent += 1
         return {"sent": sent, "told": told}
+
+
+def _make_pool(app: Any) -> Any:
+    """See :meth:`CeleryQueue._pool`; None where that can't be: the reason may quote the password,
+    so that nobody is to have it as a context either."""
+    bounds = dict.fromkeys(TRANSPORT_BOUNDS, BROKER_SECONDS)
+    limit = app.conf.broker_pool_limit or 10
+    make: Any = pools.ProducerPool
+    try:
+        options = bounds | app.conf.broker_transport_options
+        connection = app.connection_for_write(transport_options=options)
+        connection.as_uri()  # looks for the transport
+        return make(connection.Pool(limit=limit), limit=limit)
+    except Exception:  # noqa: BLE001 - each transport has errors of its own
+        return None
 
 
 def _queue(name: str) -> CeleryQueue:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -66,6 +67,26 @@ def test_a_broker_out_of_reach(
     assert isinstance(refused.error, QueueUnavailable)
     job = shop.later(idempotency_key="order 7")
     assert (job.id, job.status) == (refused.id, "requested")
+    assert emulator.calls == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:secret/word@127.0.0.1:1/0",
+        "amqp://user:secret#word@127.0.0.1:1//",
+        "amqp://user:[secret-word@127.0.0.1:1//",
+        "no-such://user:secret-word@127.0.0.1:1//",
+    ],
+)
+def test_a_broker_url_that_is_none(url: str, make_shop: MakeShop, emulator: GeminiEmulator) -> None:
+    """It is said before anything is recorded, and no part of the password is shown."""
+    shop = make_shop({"broker_url": url})
+    with pytest.raises(NotConfigured, match="broker_url") as caught:
+        shop.later()
+    assert caught.value.__context__ is None
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    assert not shop.media.journal.exists
     assert emulator.calls == 0
 
 
