@@ -133,14 +133,14 @@ class CeleryQueue(Queue):
     def _publish(self, task: Any, job_id: str) -> None:
         """Send a job's id to the workers; or work on it here, with Celery's task_always_eager.
 
-        :raises QueueUnavailable: the broker is out of reach.
+        :raises QueueUnavailable: the broker is out of reach, or a router of the app's refuses.
         """
-        failure: str
+        if task.app.conf.task_always_eager:
+            task.apply_async((job_id,), task_id=job_id)  # raises with task_eager_propagates
+            return
+        pool, failure = self._pool(task.app), ""
         try:
-            if task.app.conf.task_always_eager:
-                task.apply_async((job_id,), task_id=job_id)
-                return
-            with self._pool(task.app).acquire(block=True, timeout=BROKER_SECONDS) as producer:
+            with pool.acquire(block=True, timeout=BROKER_SECONDS) as producer:
                 task.apply_async(
                     (job_id,),
                     task_id=job_id,
@@ -151,8 +151,6 @@ class CeleryQueue(Queue):
                     ignore_result=True,
                     headers={"ignore_result": bool(task.ignore_result)},
                 )
-        except MediaError:
-            raise  # of the job itself, with task_eager_propagates
         except Exception as error:  # noqa: BLE001 - each transport has errors of its own
             failure = f"{type(error).__name__}: {error}"
         else:
@@ -192,6 +190,8 @@ class CeleryQueue(Queue):
             raise self._again(task, job_id, tries, due)
         try:
             held = self._pipeline.adopt(job_id, from_queue=True)
+            if held is None:  # it may have failed in a worker that died before it said so
+                self._pipeline.tell_failure(job_id)
         except JournalError as error:
             if (delay := self._runner.delay(error, tries)) is None:
                 raise
@@ -242,18 +242,36 @@ class CeleryQueue(Queue):
         :raises QueueUnavailable: the broker is out of reach; the jobs stay for the next time.
         """
         task, sent, told = self._task(), 0, len(self._pipeline.tell_failures())
+        refusal: QueueUnavailable | None = None
+        end = float("inf")
         for job_id in self._pipeline.dropped():
-            adopted = self._pipeline.adopt(job_id)
-            if adopted is None or not self._pipeline.hand_over(adopted[0], LOST_AFTER):
-                continue
+            if time.monotonic() > end:
+                break
             try:
-                self._publish(task, job_id)
-            except QueueUnavailable:
-                self._pipeline.let_go(adopted[0])
-                raise
-            logger.info("Job %s: sent to the queue anew", job_id)
-            sent += 1
+                sent += self._send_anew(task, job_id)
+            except QueueUnavailable as error:
+                # That of one job, perhaps; but no broker that is away is waited for with each.
+                refusal, end = error, min(end, time.monotonic() + BROKER_SECONDS)
+            except MediaError as error:  # the others must not wait for it
+                logger.warning("Job %s: can't be sent to the queue anew: %s", job_id, error)
+            except Exception:
+                logger.exception("Job %s: can't be sent to the queue anew", job_id)
+        if refusal is not None:
+            raise refusal
         return {"sent": sent, "told": told}
+
+    def _send_anew(self, task: Any, job_id: str) -> bool:
+        """Send a job anew; False if it ended or another process is at it."""
+        claim = self._pipeline.hold(job_id)
+        if claim is None or not self._pipeline.hand_over(claim, LOST_AFTER):
+            return False
+        try:
+            self._publish(task, job_id)
+        except BaseException:
+            self._pipeline.let_go(claim)
+            raise
+        logger.info("Job %s: sent to the queue anew", job_id)
+        return True
 
 
 def _make_pool(app: Any) -> Any:
