@@ -127,7 +127,7 @@ class Road:
         try:
             head = self._head(method, target, headers)
             connection = self._take() or self._open(to.deadline)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError, RuntimeError) as error:
             # A wrong certificate or a line break in the key stays what it is.
             to.retry_useless = isinstance(error, ssl.SSLCertVerificationError | ValueError)
             to.fail(Fault.NOT_SENT, error)
@@ -293,7 +293,8 @@ def remaining(deadline: float, at_most: float = float("inf")) -> float:
 def in_background(work: Callable[[], T]) -> Future[T]:
     """Start work that can't be interrupted, in a thread of its own that no exit waits for.
 
-    A pool's threads would be waited for, and a few that hang would block it.
+    A pool's threads would be waited for, and a few that hang would block it. Where no thread can
+    be started, as in a process that ends, it is done at once.
     """
     future: Future[T] = Future()
 
@@ -303,7 +304,10 @@ def in_background(work: Callable[[], T]) -> Future[T]:
         except BaseException as error:  # noqa: BLE001 (it is raised where the result is wanted)
             future.set_exception(error)
 
-    threading.Thread(target=run, name="flask-media-background", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="flask-media-background", daemon=True).start()
+    except RuntimeError:
+        run()
     return future
 
 

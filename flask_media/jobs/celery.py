@@ -126,19 +126,21 @@ class CeleryQueue(Queue):
                 'app.extensions["celery"], as celery_init_app of Flask\'s documentation does, or '
                 "set MEDIA_QUEUE to 'threads'."
             )
+        if not app.conf.task_always_eager:
+            self._pool(app)
         return app.tasks[GENERATE]
 
     def _publish(self, task: Any, job_id: str) -> None:
         """Send a job's id to the workers; or work on it here, with Celery's task_always_eager.
 
-        :raises QueueUnavailable: the broker is out of reach.
+        :raises QueueUnavailable: the broker is out of reach, or a router of the app's refuses.
         """
-        failure: str
+        if task.app.conf.task_always_eager:
+            task.apply_async((job_id,), task_id=job_id)  # raises with task_eager_propagates
+            return
+        pool, failure = self._pool(task.app), ""
         try:
-            if task.app.conf.task_always_eager:
-                task.apply_async((job_id,), task_id=job_id)
-                return
-            with self._pool(task.app).acquire(block=True, timeout=BROKER_SECONDS) as producer:
+            with pool.acquire(block=True, timeout=BROKER_SECONDS) as producer:
                 task.apply_async(
                     (job_id,),
                     task_id=job_id,
@@ -149,8 +151,6 @@ class CeleryQueue(Queue):
                     ignore_result=True,
                     headers={"ignore_result": bool(task.ignore_result)},
                 )
-        except MediaError:
-            raise  # of the job itself, with task_eager_propagates
         except Exception as error:  # noqa: BLE001 - each transport has errors of its own
             failure = f"{type(error).__name__}: {error}"
         else:
@@ -159,15 +159,19 @@ class CeleryQueue(Queue):
         raise QueueUnavailable(f"Celery's broker {broker} can't be reached: {failure}")
 
     def _pool(self, app: Any) -> Any:
-        """Connections of this process that give up in time."""
+        """Connections of this process that give up in time. Opens none yet.
+
+        :raises NotConfigured: the broker's URL can't be understood.
+        """
         with self._lock:
             if self._producers is None:
-                bounds = dict.fromkeys(TRANSPORT_BOUNDS, BROKER_SECONDS)
-                options = bounds | app.conf.broker_transport_options
-                limit = app.conf.broker_pool_limit or 10
-                connection = app.connection_for_write(transport_options=options)
-                make: Any = pools.ProducerPool
-                self._producers = make(connection.Pool(limit=limit), limit=limit)
+                self._producers = _make_pool(app)
+            if self._producers is None:
+                raise NotConfigured(
+                    "The broker of the app's Celery app can't be used: its broker_url is no URL, "
+                    "or names a transport that is not installed. In a password, write characters "
+                    "as / # ? [ as urllib.parse.quote(password, safe='') does."
+                )
             return self._producers
 
     # In a worker
@@ -186,6 +190,8 @@ class CeleryQueue(Queue):
             raise self._again(task, job_id, tries, due)
         try:
             held = self._pipeline.adopt(job_id, from_queue=True)
+            if held is None:  # it may have failed in a worker that died before it said so
+                self._pipeline.tell_failure(job_id)
         except JournalError as error:
             if (delay := self._runner.delay(error, tries)) is None:
                 raise
@@ -236,18 +242,51 @@ class CeleryQueue(Queue):
         :raises QueueUnavailable: the broker is out of reach; the jobs stay for the next time.
         """
         task, sent, told = self._task(), 0, len(self._pipeline.tell_failures())
+        refusal: QueueUnavailable | None = None
+        end = float("inf")
         for job_id in self._pipeline.dropped():
-            adopted = self._pipeline.adopt(job_id)
-            if adopted is None or not self._pipeline.hand_over(adopted[0], LOST_AFTER):
-                continue
+            if time.monotonic() > end:
+                break
             try:
-                self._publish(task, job_id)
-            except QueueUnavailable:
-                self._pipeline.let_go(adopted[0])
-                raise
-            logger.info("Job %s: sent to the queue anew", job_id)
-            sent += 1
+                sent += self._send_anew(task, job_id)
+            except QueueUnavailable as error:
+                # That of one job, perhaps; but no broker that is away is waited for with each.
+                refusal, end = error, min(end, time.monotonic() + BROKER_SECONDS)
+            except MediaError as error:  # the others must not wait for it
+                logger.warning("Job %s: can't be sent to the queue anew: %s", job_id, error)
+            except Exception:
+                logger.exception("Job %s: can't be sent to the queue anew", job_id)
+        if refusal is not None:
+            raise refusal
         return {"sent": sent, "told": told}
+
+    def _send_anew(self, task: Any, job_id: str) -> bool:
+        """Send a job anew; False if it ended or another process is at it."""
+        claim = self._pipeline.hold(job_id)
+        if claim is None or not self._pipeline.hand_over(claim, LOST_AFTER):
+            return False
+        try:
+            self._publish(task, job_id)
+        except BaseException:
+            self._pipeline.let_go(claim)
+            raise
+        logger.info("Job %s: sent to the queue anew", job_id)
+        return True
+
+
+def _make_pool(app: Any) -> Any:
+    """See :meth:`CeleryQueue._pool`; None where that can't be: the reason may quote the password,
+    so that nobody is to have it as a context either."""
+    bounds = dict.fromkeys(TRANSPORT_BOUNDS, BROKER_SECONDS)
+    limit = app.conf.broker_pool_limit or 10
+    make: Any = pools.ProducerPool
+    try:
+        options = bounds | app.conf.broker_transport_options
+        connection = app.connection_for_write(transport_options=options)
+        connection.as_uri()  # looks for the transport
+        return make(connection.Pool(limit=limit), limit=limit)
+    except Exception:  # noqa: BLE001 - each transport has errors of its own
+        return None
 
 
 def _queue(name: str) -> CeleryQueue:

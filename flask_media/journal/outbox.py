@@ -57,9 +57,11 @@ class Outbox:
         self._db = database
         self.notify: Callable[[], None] = lambda: None
         """Is called after a letter was committed, by whoever ended the job."""
+        self.scopes: set[str] = set()
+        """The storages whose jobs are told of: those of letters that this process wrote, too."""
         left = (webhooks.c.due_at - database.clock()).label("left")
         age = (database.clock() - webhooks.c.created_at).label("age")
-        mine = webhooks.c.scope == sa.bindparam("scope")
+        mine = webhooks.c.scope.in_(sa.bindparam("scopes", expanding=True))
         self._due = (
             sa.select(webhooks, left, age)
             .where(
@@ -78,6 +80,7 @@ class Outbox:
         row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one()
         if row.object_key is None:
             return
+        self.scopes.add(row.scope)
         connection.execute(
             webhooks.insert().values(
                 id=f"msg_{uuid.uuid4().hex}",
@@ -89,14 +92,13 @@ class Outbox:
             )
         )
 
-    def take(self, scope: str) -> Letter | None:
+    def take(self) -> Letter | None:
         """A letter that is due, for this process to deliver; None if there is none.
 
-        :param scope: the storage whose jobs are told of.
         :raises JournalError: the database refuses or can't be reached.
         """
         with self._db.read() as connection:
-            rows = connection.execute(self._due, {"scope": scope}).all()
+            rows = connection.execute(self._due, {"scopes": tuple(self.scopes)}).all()
         for row in rows:
             if row.left > 0 and (row.owner is None or not is_gone(row.owner)):
                 continue
@@ -122,13 +124,13 @@ class Outbox:
             )
         return None
 
-    def due_in(self, scope: str) -> float | None:
+    def due_in(self) -> float | None:
         """Seconds until a letter is due; None if there are none.
 
         :raises JournalError: the database refuses or can't be reached.
         """
         with self._db.read() as connection:
-            seconds: float | None = connection.scalar(self._next, {"scope": scope})
+            seconds: float | None = connection.scalar(self._next, {"scopes": tuple(self.scopes)})
         return seconds
 
     def again(self, letter: Letter, seconds: float) -> None:

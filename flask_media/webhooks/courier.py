@@ -143,10 +143,10 @@ class Courier:
 
     def _deliver_due(self) -> float:
         """Deliver what is due; returns the seconds after which to look again."""
-        scope = self._scope()
-        while time.monotonic() < self._end and (letter := self._outbox.take(scope)) is not None:
+        self._outbox.scopes.add(self._scope())  # and those of before: their jobs may end yet
+        while time.monotonic() < self._end and (letter := self._outbox.take()) is not None:
             self._deliver(letter)
-        due = self._outbox.due_in(scope)
+        due = self._outbox.due_in()
         if due is None:
             return self._sweep_seconds
         return min(max(due, SHORTEST_PAUSE), self._sweep_seconds)
@@ -198,8 +198,8 @@ class Courier:
             if self._road is None:
                 self._road = Road(self._url.reveal(), _ssl_context)
             self._road.run("POST", target, lines, body, exchange)
-        except (ValueError, OSError, RuntimeError) as error:
-            exchange.detail = str(error)  # a proxy or certificates that can't be used; no thread
+        except (ValueError, OSError) as error:
+            exchange.detail = str(error)  # a proxy or certificates that can't be used
 
 
 def _ssl_context() -> ssl.SSLContext:

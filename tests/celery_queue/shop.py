@@ -44,3 +44,10 @@ def by_spender(
     if name != "flask_media.generate" or not has_app_context():
         return None
     return {"priority": 0 if current_media.job(args[0]).spender == "paying" else 6}
+
+
+def refuses(name: str, args: tuple[Any, ...], kwargs: object, options: object, **_: object) -> None:
+    """A router that has no queue for a spender's jobs."""
+    is_ours = name == "flask_media.generate" and has_app_context()
+    if is_ours and current_media.job(args[0]).spender == "refused":
+        raise LookupError("no queue for it")

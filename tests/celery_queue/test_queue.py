@@ -9,7 +9,9 @@ import pytest
 
 from flask_media import ContentBlocked
 from flask_media import JobCancelled
+from flask_media import MediaError
 from flask_media import MediaResult
+from flask_media import QueueUnavailable
 from flask_media.emulator import GeminiEmulator
 from flask_media.jobs.celery import GENERATE
 from flask_media.jobs.celery import RESUME
@@ -113,3 +115,37 @@ def test_what_was_left(shop: Shop, emulator: GeminiEmulator) -> None:
     assert jobs[2].refresh().status == "requested"
     assert emulator.calls == 2
     assert len(workers) == 2
+
+
+def test_what_can_not_be_sent_anew(make_shop: MakeShop, redis_settings: dict[str, Any]) -> None:
+    """A job that can't be read, that the journal does not give or that the app's router refuses
+    stops none of those after it."""
+    options = {"task_routes": ["tests.celery_queue.shop.refuses"]}
+    shop = make_shop(redis_settings | options, GEMINI_MAX_ATTEMPTS=1)
+    unreadable, locked, refused, *others = [shop.later(number) for number in range(5)]
+    shop.celery.control.purge()
+    url = shop.config["MEDIA_JOURNAL_URL"]
+    sql(url, "UPDATE media_jobs SET lease_until = 0")
+    sql(url, "UPDATE media_jobs SET spec = '{}' WHERE id = :id", id=unreadable.id)
+    sql(url, "UPDATE media_jobs SET spender = 'refused' WHERE id = :id", id=refused.id)
+    sql(
+        url,
+        "CREATE TRIGGER locked BEFORE UPDATE ON media_jobs "
+        f"WHEN OLD.id = '{locked.id}' BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    for _ in range(2):
+        with pytest.raises(QueueUnavailable, match="no queue for it"):
+            shop.celery.tasks[RESUME].apply().get()
+    shop.worker()
+    with shop.explained():
+        for job in others:
+            job.result(timeout=60)
+        with pytest.raises(MediaError, match="KeyError"):
+            unreadable.result(timeout=60)
+    assert [job.refresh().status for job in (locked, refused)] == ["requested", "requested"]
+    sql(url, "DROP TRIGGER locked")
+    sql(url, "UPDATE media_jobs SET spender = '' WHERE id = :id", id=refused.id)
+    assert shop.send(RESUME).get(timeout=60) == {"sent": 2, "told": 0}
+    with shop.explained():
+        for job in (locked, refused):
+            job.result(timeout=60)

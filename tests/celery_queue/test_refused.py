@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from flask import Flask
 
 from flask_media import ContentBlocked
 from flask_media import FlaskMedia
+from flask_media import MediaError
 from flask_media import NotConfigured
 from flask_media import QueueUnavailable
 from flask_media import UploadFailed
@@ -25,7 +27,9 @@ from flask_media import signals
 from flask_media.emulator import GeminiEmulator
 from flask_media.jobs.celery import GENERATE
 from flask_media.jobs.celery import RESUME
+from flask_media.storage.memory import MemoryStorage
 
+from ..journal.support import sql
 from .conftest import MakeShop
 
 
@@ -66,6 +70,26 @@ def test_a_broker_out_of_reach(
     assert isinstance(refused.error, QueueUnavailable)
     job = shop.later(idempotency_key="order 7")
     assert (job.id, job.status) == (refused.id, "requested")
+    assert emulator.calls == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:secret/word@127.0.0.1:1/0",
+        "amqp://user:secret#word@127.0.0.1:1//",
+        "amqp://user:[secret-word@127.0.0.1:1//",
+        "no-such://user:secret-word@127.0.0.1:1//",
+    ],
+)
+def test_a_broker_url_that_is_none(url: str, make_shop: MakeShop, emulator: GeminiEmulator) -> None:
+    """It is said before anything is recorded, and no part of the password is shown."""
+    shop = make_shop({"broker_url": url})
+    with pytest.raises(NotConfigured, match="broker_url") as caught:
+        shop.later()
+    assert caught.value.__context__ is None
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+    assert not shop.media.journal.exists
     assert emulator.calls == 0
 
 
@@ -111,6 +135,52 @@ def test_eager(make_shop: MakeShop, emulator: GeminiEmulator) -> None:
     emulator.script("image-safety")
     with pytest.raises(ContentBlocked):
         shop.later(4)
+
+
+class Broken(MemoryStorage):
+    """A storage of somebody's own that has a defect."""
+
+    def _put(self, *_: Any, **_values: Any) -> None:
+        raise TypeError("no such argument")
+
+
+def test_what_no_stage_foresaw(make_shop: MakeShop, emulator: GeminiEmulator) -> None:
+    """An error of a storage's own ends the job, and its message buys nothing again."""
+    shop = make_shop({"task_always_eager": True, "broker_url": "memory://"})
+    shop.media._storage = Broken()
+    job = shop.later()
+    assert job.refresh().has_ended
+    with pytest.raises(MediaError, match="no such argument") as caught:
+        job.result(timeout=0)
+    assert not caught.value.retryable
+    with pytest.raises(MediaError, match="no such argument"):
+        shop.send(GENERATE, job.id).get()
+    assert shop.send(RESUME).get() == {"sent": 0, "told": 0}
+    assert emulator.calls == 1
+    shop.celery.conf.task_eager_propagates = True
+    with pytest.raises(TypeError, match="no such argument"):
+        shop.later(1)
+
+
+def test_a_failure_that_a_dead_worker_did_not_tell(
+    make_shop: MakeShop, emulator: GeminiEmulator
+) -> None:
+    """Who gets its message tells of it, without beat."""
+    shop = make_shop({"task_always_eager": True, "broker_url": "memory://"})
+    emulator.script("image-safety")
+    job = shop.later()
+    died = "UPDATE media_jobs SET owner = 'a worker', lease_until = 0 WHERE id = :id"
+    sql(shop.config["MEDIA_JOURNAL_URL"], died, id=job.id)
+    told: list[Any] = []
+
+    def tell(sender: object, **values: object) -> None:
+        told.append(values["error"])
+
+    for _ in range(2):
+        with signals.generation_failed.connected_to(tell), pytest.raises(ContentBlocked):
+            shop.send(GENERATE, job.id).get()
+    assert [type(error) for error in told] == [ContentBlocked]
+    assert emulator.calls == 1
 
 
 def test_without_an_app_context(make_shop: MakeShop) -> None:

@@ -85,6 +85,38 @@ def test_resolver_that_hangs(make: MakeGenerator, monkeypatch: pytest.MonkeyPatc
     assert_clean(caught.value)
 
 
+def test_no_more_threads(
+    emulator: GeminiEmulator, make: MakeGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends, or a system without threads to give, asks all the same."""
+    start, own = threading.Thread.start, threading.get_ident()
+
+    def refused(thread: threading.Thread) -> None:
+        if threading.get_ident() == own:
+            raise RuntimeError("can't start new thread")
+        start(thread)  # one of the emulator's
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert make(emulator.url).generate(ask()).data
+    with pytest.raises(ProviderUnavailable, match="Nothing was sent"):
+        make("http://no.such.invalid").generate(ask())
+
+
+def test_before_anything_is_sent(
+    emulator: GeminiEmulator, make: MakeGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the interpreter that came before the request was not charged."""
+
+    def getaddrinfo(*_: object) -> object:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(ProviderUnavailable, match="Nothing was sent") as caught:
+        make(emulator.url).generate(ask())
+    assert caught.value.retryable
+    assert_clean(caught.value)
+
+
 def test_connect_timeout(make: MakeGenerator) -> None:
     """A host that takes no connection in time was sent nothing."""
     with socket.socket() as full:

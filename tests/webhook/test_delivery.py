@@ -289,6 +289,22 @@ def test_other_storages_are_left_to_their_apps(
     assert len(receiver.posts) == 1
 
 
+def test_a_job_of_the_storage_before_is_told(
+    *, media: MediaService, receiver: Receiver, emulator: GeminiEmulator, gate: Gate, kept: Kept
+) -> None:
+    """A job that ends after configure_storage() is told of, though its picture went elsewhere."""
+    emulator.handler(lambda _: gate.hold())
+    job = media.generate_later("A sea house", "goals/7/house.png")
+    gate.arrived()
+    media.configure_storage("memory")
+    gate.open()
+    job.result(60)
+    ask(media, object_key="boats/1.png")
+    told = _settled(media, receiver, 2)
+    assert [one["object_key"] for one in told] == ["goals/7/house.png", "boats/1.png"]
+    assert kept() == []
+
+
 def test_logs_show_neither_secret_nor_path(
     *, media: MediaService, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
