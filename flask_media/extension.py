@@ -82,7 +82,7 @@ class FlaskMedia:
         overwrite: bool = False,
         allowed_origins: Sequence[str] = (),
         rate_limit: str | None = None,
-        max_body: int = 65_536,
+        max_body: int = 262_144,
         max_wait: float = 60,
         events_seconds: float = 300,
         max_streams: int = 100,
@@ -100,7 +100,7 @@ class FlaskMedia:
             for, and see no job of another.
         :param can_read: is called with that and an object key, and returns whether they may see
             the object; if not, it is answered as if it weren't there. None lets them see all but
-            what ``object_key`` keeps in others' folders.
+            what ``object_key``, of any blueprint of the app, keeps in others' folders.
         :param files: ``proxy`` sends pictures through the app; ``redirect`` sends the browser to
             a bucket with a signed URL of a few minutes. Both are ``proxy`` without a bucket.
         :param object_key: where pictures go: ``{id}`` is new for each, ``{spender}`` a folder of
@@ -109,10 +109,13 @@ class FlaskMedia:
         :param overwrite: let such a key replace a picture that is there.
         :param allowed_origins: other origins (``https://app.example.com``) whose pages may post.
         :param rate_limit: how often one of them may ask, as ``10/minute``; needs Flask-Limiter.
-        :param max_body: most bytes of a request's body.
-        :param max_wait: most seconds that ``Prefer: wait`` waits.
-        :param events_seconds: seconds after which a stream of events ends; a browser comes back.
-        :param max_streams: most requests of a process that wait or stream at once.
+        :param max_body: most bytes of a request's body; the default has room for the longest
+            prompt in any script, as UTF-8.
+        :param max_wait: most seconds that ``Prefer: wait`` waits; 10 on a server without threads.
+        :param events_seconds: seconds after which a stream of events ends, 10 on such a server; a
+            browser comes back.
+        :param max_streams: most requests of a process that wait or stream at once. One caller gets
+            a quarter of them.
         :param name: the blueprint's name.
         :raises TypeError: ``authorize`` is missing, or it or ``can_read`` can't be called.
         :raises ValueError: another option has a wrong value; names it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 from flask import current_app
 from flask import request
-from flask.blueprints import BlueprintSetupState
+from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
@@ -23,6 +23,8 @@ from .places import Places
 from .problems import add_problems
 from .problems import http_problem
 from .rates import check_limiter
+from .registered import registered_on
+from .registered import remember
 from .settings import Settings
 
 
@@ -35,10 +37,11 @@ def make_blueprint(
     name: str,
 ) -> Blueprint:
     """The blueprint; see :meth:`flask_media.FlaskMedia.create_blueprint`."""
-    doorkeeper = Doorkeeper(authorize, settings.keys.may_read if can_read is None else can_read)
+    doorkeeper = Doorkeeper(authorize, _is_open if can_read is None else can_read)
     blueprint = Blueprint(name, __name__)
     gate = Gate(doorkeeper, settings)
     places = Places(settings.max_streams)
+    remember(blueprint, settings.keys)
     add_files(blueprint, doorkeeper, mode=files)
     add_generate(blueprint, gate, settings, places)
     add_jobs(blueprint, gate)
@@ -52,14 +55,14 @@ def make_blueprint(
     return blueprint
 
 
+def _is_open(who: str, key: str) -> bool:
+    """Whether they may see the object where the app has no ``can_read``."""
+    return registered_on(current_app.extensions).may_read(who, key)
+
+
 def _add_405(blueprint: Blueprint) -> None:
     """Have a wrong method answered as a problem too. It is found before a blueprint is known, so
     that no error handler of one sees it."""
-    names = set()
-
-    @blueprint.record
-    def remember(state: BlueprintSetupState) -> None:
-        names.add(f"{state.name_prefix}.{state.name}".lstrip("."))
 
     @blueprint.before_app_request
     def refuse() -> Response | None:
@@ -69,5 +72,9 @@ def _add_405(blueprint: Blueprint) -> None:
         adapter = current_app.create_url_adapter(request)
         if adapter is None:
             return None
-        endpoint, _ = adapter.match(method=next(iter(fault.valid_methods)))
-        return http_problem(fault) if endpoint.rpartition(".")[0] in names else None
+        try:
+            endpoint, _ = adapter.match(method=next(iter(fault.valid_methods)))
+        except HTTPException:
+            return None  # another method is led on from here, and that is the app's affair
+        is_ours = endpoint.rpartition(".")[0] in registered_on(current_app.extensions).names
+        return http_problem(fault) if is_ours else None

@@ -41,9 +41,14 @@ def document_of(job: MediaJob, links: dict[str, str]) -> dict[str, Any]:
         "created_at": job.created_at.isoformat(),
         "updated_at": job.updated_at.isoformat(),
         "result": result and result.to_dict(),
-        "error": error and problems.describe(error),
+        "error": error and _without_seconds(problems.describe(error)),
         "links": links,
     }
+
+
+def _without_seconds(problem: dict[str, Any]) -> dict[str, Any]:
+    """The problem as it stays: seconds count from now on, and would make a new document of each."""
+    return {name: value for name, value in problem.items() if name != "retry_after"}
 
 
 def digest_of(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from .documents import text_of
 from .gate import Gate
 from .jobs import own_job
 from .places import Places
+from .places import seconds_here
 from .problems import Refused
 from .settings import Settings
 
@@ -43,26 +45,30 @@ def add_events(blueprint: Blueprint, gate: Gate, settings: Settings, places: Pla
 
     @blueprint.get("/jobs/<job_id>/events")
     def events(job_id: str) -> Response:
-        job = own_job(job_id, gate.caller())
+        who = gate.caller()
+        job = own_job(job_id, who)
         links = links_of(job_id)
         seen = request.headers.get("Last-Event-ID")
         if job.has_ended and seen == digest_of(text_of(document_of(job, links))):
             return Response(status=204)  # tells a browser to come back no more
-        leave = places.take()
+        leave = places.take(who)
         if leave is None:
             raise Refused(
                 503,
                 "too-many-streams",
-                "Too many requests wait already.",
+                "Too many requests wait already, of yours or of all.",
                 headers={"Retry-After": str(RETRY_AFTER)},
                 retry_after=RETRY_AFTER,
             )
-        stream = _events(job, links, seen, time.monotonic() + settings.events_seconds)
+        end = time.monotonic() + seconds_here(settings.events_seconds)
+        stream = _events(job, links, seen, end)
         response = Response(stream, content_type="text/event-stream; charset=utf-8")
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Accel-Buffering"] = "no"  # nginx would keep events back
         # Not in the generator: one that is closed before it began runs no line of it.
         response.call_on_close(leave)
+        # What is done after the request may put another response in the place of this one.
+        weakref.finalize(stream, leave).atexit = False
         return response
 
 

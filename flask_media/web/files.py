@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from typing import TYPE_CHECKING
 from typing import Literal
 from typing import TypeAlias
@@ -15,7 +16,6 @@ from flask import abort
 from flask import current_app
 from flask import redirect
 from flask import request
-from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
@@ -26,7 +26,6 @@ from ..globals import current_media
 from ..keys import check_object_key
 from ..types import ObjectStat
 from .access import Doorkeeper
-from .links import FILES_ENDPOINT
 from .links import TOKEN
 from .links import seconds_left
 
@@ -43,6 +42,9 @@ FilesMode: TypeAlias = Literal["proxy", "redirect"]
 
 REDIRECT_SECONDS = 300.0
 """Life of the URL that a redirect leads to, in seconds: a browser follows at once."""
+
+_RANGE = re.compile("bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")
+"""What is answered in part: one range of bytes. Any other is answered whole, as RFC 9110 allows."""
 
 
 def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) -> None:
@@ -66,11 +68,6 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) 
         except StorageError as error:
             logger.warning("A picture could not be served: %s", error)
             abort(503 if error.retryable else 502)
-
-    @blueprint.record
-    def remember(state: BlueprintSetupState) -> None:
-        endpoint = f"{state.name_prefix}.{state.name}.files".lstrip(".")
-        state.app.extensions[FILES_ENDPOINT] = endpoint
 
 
 def _seconds_granted(doorkeeper: Doorkeeper, key: str) -> float:
@@ -130,8 +127,11 @@ def _response(stat: ObjectStat, file: StoredFile | None) -> Response:
     response.content_length = stat.size_bytes
     if stat.sha256:
         response.set_etag(stat.sha256)
+    environ = request.environ
+    if not _RANGE.fullmatch(environ.get("HTTP_RANGE", "")):
+        environ = {name: value for name, value in environ.items() if name != "HTTP_RANGE"}
     try:
-        response.make_conditional(request, accept_ranges=True, complete_length=stat.size_bytes)
+        response.make_conditional(environ, accept_ranges=True, complete_length=stat.size_bytes)
     except RequestedRangeNotSatisfiable:
         response.close()
         raise

@@ -9,6 +9,7 @@ from flask import Blueprint
 from flask import Response
 from flask import request
 from flask import url_for
+from werkzeug.http import parse_list_header
 
 from ..errors import InProgress
 from ..errors import MediaError
@@ -23,6 +24,7 @@ from .documents import json_response
 from .documents import links_of
 from .gate import Gate
 from .places import Places
+from .places import seconds_here
 from .problems import POLL_SECONDS
 from .problems import Refused
 from .settings import Settings
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from .schemas import Ask
 
 _KEY = re.compile(r'"([ !#-\[\]-~]{1,255})"|([!#-~][!-~]{0,254})')
-_WAIT = re.compile(r"wait(?:=\"?(\d{1,9})\"?)?", re.IGNORECASE)
+_WAIT = re.compile(r"wait[ \t]*(?:=[ \t]*\"?([0-9]{1,9})\"?)?", re.IGNORECASE)
 
 
 def add_generate(blueprint: Blueprint, gate: Gate, settings: Settings, places: Places) -> None:
@@ -54,7 +56,7 @@ def add_generate(blueprint: Blueprint, gate: Gate, settings: Settings, places: P
             return problems.media_problem(error, _location(error))
         if job.has_ended:
             return _created(_result(job), 200)
-        return _answer(job, settings, places)
+        return _answer(job, who, settings, places)
 
 
 def _asking(ask: Ask, who: str, settings: Settings) -> tuple[Wanted, Terms]:
@@ -96,10 +98,10 @@ def _idempotency_key() -> str | None:
     return found[1] or found[2]
 
 
-def _answer(job: MediaJob, settings: Settings, places: Places) -> Response:
+def _answer(job: MediaJob, who: str, settings: Settings, places: Places) -> Response:
     """The result if the client waits for it and it comes in time, else how the job stands."""
-    seconds = _seconds_to_wait(settings.max_wait)
-    leave = places.take() if seconds else None
+    seconds = seconds_here(_seconds_to_wait(settings.max_wait))
+    leave = places.take(who) if seconds else None
     if leave is not None:
         try:
             return _created(job.result(seconds), 201)
@@ -115,7 +117,7 @@ def _answer(job: MediaJob, settings: Settings, places: Places) -> Response:
 
 def _seconds_to_wait(most: float) -> float:
     """What ``Prefer`` asks for. What it says besides, or wrongly, is no reason to refuse."""
-    for preference in request.headers.get("Prefer", "").split(","):
+    for preference in parse_list_header(request.headers.get("Prefer", "")):
         if found := _WAIT.fullmatch(preference.partition(";")[0].strip()):
             return most if found[1] is None else min(most, float(found[1]))
     return 0.0

@@ -14,9 +14,7 @@ from werkzeug.routing import BuildError
 
 from ..errors import NotConfigured
 from ..keys import quote_key
-
-FILES_ENDPOINT = "media_files_endpoint"
-"""Where an app's extensions hold the endpoint of the files route, once it is registered."""
+from .registered import registered_on
 
 TOKEN = "media_token"  # noqa: S105 - the name of one
 """Name of a link's token in its query; an ``authorize`` may have a ``token`` of its own there."""
@@ -74,8 +72,9 @@ def _signer(app: Flask) -> Signer | None:
     older = app.config.get("SECRET_KEY_FALLBACKS") or ()
     # As text it would be taken apart, and each of its letters would do for a key.
     older = [older] if isinstance(older, str | bytes) else older
+    # With an empty one anybody could sign.
     return Signer(
-        [want_bytes(key) for key in (*older, app.secret_key)],
+        [want_bytes(key) for key in (*older, app.secret_key) if key],
         salt=PURPOSE,
         key_derivation="hmac",
         digest_method=hashlib.sha256,
@@ -83,9 +82,12 @@ def _signer(app: Flask) -> Signer | None:
 
 
 def _route_url(app: Flask, values: dict[str, str]) -> str | None:
-    endpoint = app.extensions.get(FILES_ENDPOINT)
-    if endpoint is None:
+    names = registered_on(app.extensions).names
+    if not names:
         return None
+    # Who asks one blueprint need not be let in by another.
+    here = request.blueprint if has_request_context() else None
+    endpoint = f"{here if here in names else names[0]}.files"
     app.inject_url_defaults(endpoint, values)
     # Not url_for: within a request to another app it looks for the endpoint there.
     adapter = app.create_url_adapter(request) if has_request_context() else None

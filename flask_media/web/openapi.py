@@ -118,7 +118,7 @@ def _generate(settings: Settings) -> dict[str, Any]:
     ask = schemas.AskWithKey if settings.client_keys else schemas.Ask
     parameters = {"key": "$response.body#/object_key"}
     picture = {"files": {"operationId": "files", "parameters": parameters}}
-    replies = _problems(400, 403, 409, 413, 415, 422, 429, 500, 502, 503, 504)
+    replies = _problems(400, 403, 409, 413, 415, 422, 429, 502, 503, 504)
     replies["409"]["headers"] = {
         "Location": _header("The job that is under way, where it is that.")
     } | replies["409"].get("headers", {})
@@ -145,7 +145,7 @@ def _generate(settings: Settings) -> dict[str, Any]:
         "requestBody": _body(ask.__name__),
         "responses": {
             "200": _reply(
-                "The picture was there already, under this Idempotency-Key.",
+                "The picture was there already, under this Idempotency-Key: it is reused.",
                 "Result",
                 Location=_header("Where the picture is.", required=True),
             )
@@ -308,9 +308,9 @@ def _header(description: str, *, required: bool = False) -> dict[str, Any]:
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
-    """The answers that tell of errors; 405 is everywhere, to other methods."""
+    """The answers that tell of errors; 405 is everywhere, to other methods, and so is 500."""
     replies = {}
-    for status in (*statuses, 405):
+    for status in (*statuses, 405, 500):
         reply: dict[str, Any] = {"description": HTTPStatus(status).phrase, "content": PROBLEM}
         if status in (409, 429, 503):
             reply["headers"] = {

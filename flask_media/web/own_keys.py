@@ -67,6 +67,8 @@ def _checked(text: object) -> str:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
         raise _wrong(text, f"a template ({error})") from None
+    if "{{" in text or "}}" in text:
+        raise _wrong(text, "a key without braces of its own ('{{' and '}}')")
     names = [name for _, name, _, _ in parts if name is not None]
     for _, name, spec, conversion in parts:
         if name is not None and (name not in FIELDS or spec or conversion):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import logging
 import math
+import re
 from datetime import UTC
 from datetime import datetime
 from http import HTTPStatus
@@ -13,8 +14,11 @@ from typing import Any
 
 from flask import Blueprint
 from flask import Response
+from flask import current_app
 from flask import request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import default_exceptions
 from werkzeug.wrappers import Response as BaseResponse
 
 from .. import errors
@@ -140,9 +144,32 @@ class Refused(HTTPException):
 
 
 def add_problems(blueprint: Blueprint) -> None:
-    """Have every error within the blueprint answered as a problem document."""
+    """Have every error within the blueprint answered as a problem document.
+
+    An app's own handlers go before one of a class here if they are for a code, so that each code
+    has one here.
+    """
     blueprint.register_error_handler(MediaError, media_problem)
     blueprint.register_error_handler(HTTPException, http_problem)
+    for code in default_exceptions:
+        blueprint.register_error_handler(code, http_problem)
+    blueprint.register_error_handler(Exception, _unforeseen)
+
+
+def _unforeseen(error: Exception) -> ResponseReturnValue:
+    """Have Flask log what nobody foresaw, and tell of it as a 500.
+
+    What the app has a handler for, as an extension has for its own errors in ``authorize``, it
+    foresaw; a handler for all of Exception foresees nothing.
+    """
+    classes = type(error).__mro__
+    for name in (*request.blueprints, None):
+        handlers = current_app.error_handler_spec[name][None]
+        for cls in classes[: classes.index(Exception)]:
+            if cls in handlers:
+                answer: ResponseReturnValue = current_app.ensure_sync(handlers[cls])(error)
+                return answer
+    raise error
 
 
 def describe(error: MediaError) -> dict[str, Any]:
@@ -181,7 +208,7 @@ def http_problem(error: HTTPException) -> BaseResponse:
         name, title = error.name_of_type, error.name_of_type.replace("-", " ").capitalize()
     else:
         title = error.name
-        name = title.lower().replace(" ", "-")
+        name = re.sub("[^a-z0-9]+", "-", title.lower().replace("'", "")).strip("-")
     document: dict[str, Any] = {
         "type": TYPE + name,
         "title": title,

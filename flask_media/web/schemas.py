@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 from typing import Any
 from typing import Literal
@@ -162,7 +163,7 @@ class Fault(_Body):
 class Problem(_Body):
     """What went wrong (RFC 9457)."""
 
-    type: Annotated[str, Field(pattern="^urn:flask-media:problem:[a-z-]+$")] = Field(
+    type: Annotated[str, Field(pattern="^urn:flask-media:problem:[a-z0-9-]+$")] = Field(
         description="The class of the error; stays the same."
     )
     title: str
@@ -207,17 +208,22 @@ class JobList(_Body):
 def parse(model: type[Body], data: bytes) -> Body:
     """The body of a request.
 
-    :raises Refused: it is no JSON (UTF-8, at most 200 deep), or not what the model says.
+    :raises Refused: it is no JSON (UTF-8, at most 200 deep, no name twice in an object), or not
+        what the model says.
     """
     try:
-        return model.model_validate_json(data)
+        body = model.model_validate_json(data)
+        # After it, which sees what is too deep for this, or no JSON at all.
+        json.loads(data.decode(), object_pairs_hook=_once, parse_int=str)
     except pydantic.ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
+    else:
+        return body
     if faults[0]["type"] == "json_invalid":
         raise Refused(400, "invalid-json", f"The body can't be read: {faults[0]['msg']}.")
-    body = from_json(data)
+    read = from_json(data)
     told = [
-        {"pointer": _pointer(body, fault), "detail": fault["msg"]} for fault in faults[:MAX_ERRORS]
+        {"pointer": _pointer(read, fault), "detail": fault["msg"]} for fault in faults[:MAX_ERRORS]
     ]
     raise Refused(
         400, "invalid-body", "The body is not what openapi.json says; see errors.", errors=told
@@ -234,6 +240,15 @@ def config_of(config: Config | None) -> ImageGenerationConfig | None:
     return ImageGenerationConfig.from_dict(config.model_dump(exclude_unset=True))
 
 
+def _once(members: list[tuple[str, object]]) -> None:
+    """Refuse an object that says a thing twice: another reader would take the other one."""
+    names = set()
+    for name, _ in members:
+        if name in names:
+            raise Refused(400, "invalid-json", f"An object of the body has {name!r:.80} twice.")
+        names.add(name)
+
+
 def _pointer(body: Any, fault: ErrorDetails) -> str:
     """Where the fault is, as a JSON pointer: Pydantic names the branches of unions in between."""
     parts, place = [], body
@@ -243,7 +258,7 @@ def _pointer(body: Any, fault: ErrorDetails) -> str:
         elif fault["type"] != "missing":
             continue
         parts.append(str(part).replace("~", "~0").replace("/", "~1")[:100])
-    return "#/" + "/".join(parts)
+    return "/".join(["#", *parts])
 
 
 def _indexes(place: object) -> range:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Response
 from werkzeug.test import TestResponse
 
 from flask_media import current_media
 from flask_media.web import events
+from flask_media.web import places
 
 from .api import Api
 from .api import MakeApi
@@ -131,7 +134,7 @@ def test_heartbeat(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_most_streams(make_api: MakeApi) -> None:
     """Over max_streams it is 503 with when to return; a stream that is closed makes room."""
-    api = make_api(max_streams=2)
+    api = make_api(max_streams=8)  # two of each caller
     release = api.hold()
     job = json_of(api.ask())["id"]
     api.taken_up(job)
@@ -150,6 +153,64 @@ def test_most_streams(make_api: MakeApi) -> None:
     other = _stream(api, job)
     next(iter(other))
     other.response.close()
+    release.set()
+    api.ended(job)
+
+
+def test_places_of_others(make_api: MakeApi) -> None:
+    """No caller takes more than a quarter of the places, and all together not more than all."""
+    api = make_api(max_streams=5)
+    release = api.hold()
+    jobs = {name: json_of(api.by(name).ask())["id"] for name in ("ann", "bob", *"abcd")}
+    ann = _stream(api, jobs["ann"])
+    problem_of(api.get(f"/jobs/{jobs['ann']}/events"), 503, "too-many-streams")
+    others = [_stream(api.by(name), jobs[name]) for name in ("bob", *"abc")]
+    problem_of(api.by("d").get(f"/jobs/{jobs['d']}/events"), 503, "too-many-streams")
+    for stream in (ann, *others):
+        stream.response.close()
+    again = _stream(api, jobs["ann"])
+    again.response.close()
+    release.set()
+    for name, job in jobs.items():
+        api.by(name).ended(job)
+
+
+@pytest.mark.parametrize("fault", ["raises", "replaces"])
+def test_a_hook_that_drops_the_stream(fault: str, make_api: MakeApi) -> None:
+    """A place is free again though the app's after_request keeps the stream from its end."""
+    api = make_api(max_streams=1)
+    api.app.config["PROPAGATE_EXCEPTIONS"] = False
+    api.app.logger.disabled = True  # pytest keeps what is logged, and so the traceback
+    is_broken = True
+
+    @api.app.after_request
+    def hook(response: Response) -> Response:
+        if not is_broken or response.mimetype != "text/event-stream":
+            return response
+        if fault == "raises":
+            raise LookupError("a fault of the app")
+        return api.app.response_class(response.response, response.status, response.headers)
+
+    job = api.made()["job_id"]
+    for _ in range(3):
+        response = api.get(f"/jobs/{job}/events")
+        assert response.status_code == (500 if fault == "raises" else 200)
+        del response
+        gc.collect()  # the traceback has the stream, and is part of a cycle
+    is_broken = False
+    assert api.get(f"/jobs/{job}/events").status_code == 200
+
+
+def test_events_where_nobody_else_is_served(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a server without threads a stream ends soon, and the browser comes back."""
+    monkeypatch.setattr(places, "ALONE_SECONDS", 0.05)
+    release = api.hold()
+    job = json_of(api.ask())["id"]
+    api.taken_up(job)
+    stream = _stream(api, job)
+    (event,) = list(stream)
+    assert not event.document["ended"]
+    stream.response.close()
     release.set()
     api.ended(job)
 

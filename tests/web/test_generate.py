@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 
 import pytest
 
 from flask_media import current_media
+from flask_media.web import places
 
 from .api import Api
 from .api import MakeApi
@@ -32,7 +34,20 @@ def test_accepted(api: Api) -> None:
     assert picture.content_type == "image/webp"
 
 
-@pytest.mark.parametrize("prefer", ["wait", "wait=30", "respond-async, WAIT=30", 'wait="30"; x=1'])
+@pytest.mark.parametrize(
+    "prefer",
+    [
+        *(
+            "wait",
+            "wait=30",
+            "respond-async, WAIT=30",
+            'wait="30"; x=1',
+            "wait = 30",
+            "wait\t= 30;x",
+        ),
+        *('foo="a, b", wait=30', 'foo="a, wait=0", wait=30'),
+    ],
+)
 def test_waited_for(prefer: str, api: Api) -> None:
     """With Prefer: wait the answer is 201 with the result, and where the picture is."""
     response = api.ask({"prompt": "A sea house", "metadata": {"goal": 7, "x": None}}, Prefer=prefer)
@@ -47,7 +62,10 @@ def test_waited_for(prefer: str, api: Api) -> None:
     assert api.get(result["url"]).status_code == 200
 
 
-@pytest.mark.parametrize("prefer", ["", "wait=0", "wait=x", "wait=-1", "return=minimal", ";;,=,"])
+@pytest.mark.parametrize(
+    "prefer",
+    ["", "wait=0", "wait=x", "wait=-1", "return=minimal", ";;,=,", 'foo="a, wait, b"', "wait x"],
+)
 def test_not_waited_for(prefer: str, api: Api) -> None:
     """A preference that asks for no waiting, or is none, is no reason to refuse."""
     assert api.ask(Prefer=prefer).status_code == 202
@@ -68,6 +86,25 @@ def test_no_place_to_wait(make_api: MakeApi) -> None:
     """Where all places to wait are taken, the answer comes at once."""
     api = make_api(max_streams=0)
     assert api.ask(Prefer="wait").status_code == 202
+
+
+@pytest.mark.parametrize(("with_threads", "status"), [(False, 202), (True, 201)])
+def test_waiting_where_nobody_else_is_served(
+    with_threads: bool, status: int, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server without threads is not kept from its other requests until it is taken for dead."""
+    monkeypatch.setattr(places, "ALONE_SECONDS", 0.05)
+    release = api.hold()
+    timer = threading.Timer(1, release.set)
+    timer.start()
+    response = api.app.test_client().post(
+        "/media/generate",
+        json={"prompt": "A sea house"},
+        headers={"X-User": "ann", "Prefer": "wait"},
+        environ_overrides={"wsgi.multithread": with_threads},
+    )
+    assert response.status_code == status
+    timer.join()
 
 
 @pytest.mark.parametrize("quote", ["", '"'])

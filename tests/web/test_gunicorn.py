@@ -133,7 +133,7 @@ def test_slow_client_of_events(emulator: GeminiEmulator, tmp_path: Path) -> None
         release.wait(60)
         return None
 
-    options = {"max_streams": 6}
+    options = {"max_streams": 24}  # six of each caller
     config = config_of(emulator)
     with gunicorn(tmp_path, "--workers=1", "--threads=8", options=options, **config) as url:
         _, _, job = send(f"{url}/generate", {"prompt": "A sea house"})
@@ -156,6 +156,29 @@ def test_slow_client_of_events(emulator: GeminiEmulator, tmp_path: Path) -> None
             client.close()
             assert b'"status":"done"' in text
         assert send(f"{url}/jobs/{job['id']}/events")[0] == 200
+
+
+def test_without_threads(emulator: GeminiEmulator, tmp_path: Path) -> None:
+    """A sync worker that waits and streams is not killed for it, and buys a picture once."""
+    release = threading.Event()
+
+    @emulator.handler
+    def wait(ask: Ask) -> Reply | None:
+        release.wait(60)
+        return None
+
+    config = config_of(emulator)
+    with gunicorn(tmp_path, "--workers=1", "--timeout=15", **config) as url:
+        origin = url.removesuffix("/media")
+        status, _, job = send(f"{url}/generate", {"prompt": "A sea house"}, Prefer="wait=60")
+        assert (status, job["ended"]) == (202, False)
+        _, _, text = send(origin + job["links"]["events"])
+        assert b'"status":"generating"' in text
+        release.set()
+        while b'"status":"done"' not in text:
+            _, _, text = send(origin + job["links"]["events"])
+    assert emulator.calls == 1
+    assert "TIMEOUT" not in (tmp_path / "gunicorn.log").read_text()
 
 
 def _open_stream(host: str, port: int, path: str) -> socket.socket:

@@ -43,6 +43,16 @@ def test_failure(api: Api) -> None:
     assert done["error"]["job_id"] == done["id"]
 
 
+def test_failure_that_can_pass(make_api: MakeApi) -> None:
+    """When to ask again is told to whom is refused now, and not in the document of what is over."""
+    api = make_api(MEDIA_QUEUE_RETRIES=0, GEMINI_MAX_ATTEMPTS=1)
+    api.emulator.default_mode = "429,retry=3"
+    problem = problem_of(api.ask(Prefer="wait"), 503, "rate-limited")
+    assert problem["retry_after"] > 0
+    error = api.ended(problem["job_id"])["error"]
+    assert error == {name: problem[name] for name in problem if name != "retry_after"}
+
+
 def test_what_a_failure_hides(make_api: MakeApi) -> None:
     """What the provider says of the key or the project is for the log, not for clients."""
     api = make_api(MEDIA_QUEUE_RETRIES=0, GEMINI_MAX_ATTEMPTS=1)

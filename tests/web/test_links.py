@@ -223,6 +223,14 @@ def test_fallbacks_as_text(site: Site, older: str | bytes) -> None:
     assert_refused(site, forged(secret="a"))
 
 
+@pytest.mark.parametrize("older", [[""], ["", "older"], [b""], "", ()])
+def test_empty_fallbacks(site: Site, older: Any) -> None:
+    """A fallback that is empty, as of a variable that is not set, signs nothing."""
+    site.app.config["SECRET_KEY_FALLBACKS"] = older
+    assert_refused(site, forged(secret=""))
+    assert fetch(site, link(site)).data == site.png
+
+
 def test_nothing_else_by_a_link(site: Site, tmp_path: Path) -> None:
     """No link leads out of the folder: not by its key, not by a link of the file system."""
     outside = tmp_path / "secret.png"

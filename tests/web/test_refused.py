@@ -123,11 +123,39 @@ def test_what_is_no_json(body: bytes, api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        b'{"prompt": "a", "prompt": "b"}',
+        b'{"prompt": "a", "\\u0070rompt": "a"}',
+        b'{"prompt": "a", "config": {"size": "square", "quality": "low", "size": "banner"}}',
+        b'{"prompt": "a", "metadata": {"x": 1, "x": 1}}',
+    ],
+)
+def test_names_given_twice(body: bytes, api: Api) -> None:
+    """An object that says a thing twice is refused: who checks it before us may read the other."""
+    problem = problem_of(api.ask(body), 400, "invalid-json")
+    assert problem["detail"].endswith("twice.")
+
+
+def test_whole_numbers_of_many_digits(api: Api) -> None:
+    """A number that Python alone would refuse to read is what the schema says of it."""
+    problem_of(api.ask(b'{"prompt": ' + b"9" * 4000 + b"}"), 400, "invalid-body")
+
+
+@pytest.mark.parametrize("letter", ["x", "\u6d77"])
+def test_longest_prompt(letter: str, api: Api) -> None:
+    """30,000 characters of any script fit into a body, escaped or not."""
+    body = {"prompt": letter * 30_000, "config": {"enhance_prompt": False}}
+    for data in (json.dumps(body).encode(), json.dumps(body, ensure_ascii=False).encode()):
+        assert api.ask(data).status_code == 202
+
+
+@pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ([], "#/"),
-        ("x", "#/"),
-        (None, "#/"),
+        ([], "#"),
+        ("x", "#"),
+        (None, "#"),
         ({}, "#/prompt"),
         ({"prompt": 5}, "#/prompt"),
         ({"prompt": ""}, "#/prompt"),
@@ -159,7 +187,10 @@ def test_body_that_is_wrong(body: Any, pointer: str, api: Api) -> None:
     """A body that is not what the schema says is 400, and each fault says where it is."""
     data = json.dumps(body).encode()
     problem = problem_of(api.ask(data), 400, "invalid-body")
-    assert any(fault["pointer"].startswith(pointer) for fault in problem["errors"]), problem
+    pointers = [fault["pointer"] for fault in problem["errors"]]
+    assert any(told.startswith(pointer) for told in pointers), problem
+    assert "#/" not in pointers  # a member without a name
+    assert (pointer == "#") == ("#" in pointers)
     assert api.emulator.calls == 0
 
 
