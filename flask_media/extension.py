@@ -78,6 +78,7 @@ class FlaskMedia:
         can_read: CanRead | None = None,
         files: FilesMode = "proxy",
         object_key: str = "generated/{spender}/{id}.webp",
+        models: Sequence[str] = (),
         client_keys: bool = False,
         overwrite: bool = False,
         allowed_origins: Sequence[str] = (),
@@ -105,6 +106,7 @@ class FlaskMedia:
             a bucket with a signed URL of a few minutes. Both are ``proxy`` without a bucket.
         :param object_key: where pictures go: ``{id}`` is new for each, ``{spender}`` a folder of
             who asks. The extension gives way to ``config.format``.
+        :param models: models that they may name in ``config``, besides GEMINI_MODEL.
         :param client_keys: let them choose an ``object_key`` below their folder.
         :param overwrite: let such a key replace a picture that is there.
         :param allowed_origins: other origins (``https://app.example.com``) whose pages may post.
@@ -122,6 +124,7 @@ class FlaskMedia:
         """
         settings = Settings(
             object_key=object_key,
+            models=models,
             client_keys=client_keys,
             overwrite=overwrite,
             allowed_origins=allowed_origins,

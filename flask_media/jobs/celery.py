@@ -100,7 +100,11 @@ class CeleryQueue(Queue):
         task = self._task()
 
         def put(claim: Claim, job: GenerationJob) -> None:
-            if not self._pipeline.hand_over(claim, LOST_AFTER):
+            try:
+                if not self._pipeline.hand_over(claim, LOST_AFTER):
+                    return
+            except JournalError as error:  # it is recorded, and anybody's after the lease
+                logger.warning("Job %s: can't be handed over: %s", claim.id, error)
                 return
             try:
                 self._publish(task, claim.id)

@@ -31,6 +31,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from ..jobs.handle import MediaJob
+    from ..options import ImageGenerationConfig
     from ..types import MediaResult
     from .schemas import Ask
 
@@ -63,6 +64,7 @@ def _asking(ask: Ask, who: str, settings: Settings) -> tuple[Wanted, Terms]:
     from .schemas import config_of
 
     config = config_of(ask.config)
+    _check_model(config, settings)
     named = getattr(ask, "object_key", None)
     if named is not None and not check_object_key(named).startswith(settings.keys.folder(who)):
         folder = settings.keys.folder(who)
@@ -82,6 +84,13 @@ def _asking(ask: Ask, who: str, settings: Settings) -> tuple[Wanted, Terms]:
         has_made_key=named is None,
         overwrite=named is None or settings.overwrite,
     )
+
+
+def _check_model(config: ImageGenerationConfig | None, settings: Settings) -> None:
+    """Refuse a model that costs what the app did not agree to."""
+    allowed = (None, current_media.config.gemini_model, *settings.models)
+    if config is not None and config.model not in allowed:
+        raise Refused(403, "model-not-allowed", f"You can't choose the model {config.model}.")
 
 
 def _idempotency_key() -> str | None:

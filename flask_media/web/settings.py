@@ -18,6 +18,7 @@ class Settings:
     """
 
     object_key: str
+    models: Sequence[str]
     client_keys: bool
     overwrite: bool
     allowed_origins: Sequence[str]
@@ -43,6 +44,12 @@ class Settings:
             "overwrite",
             not self.overwrite or self.client_keys,
             "False without client_keys=True: no key that is made here is there already",
+        )
+        self._check(
+            "models",
+            isinstance(self.models, list | tuple)
+            and all(isinstance(model, str) and model for model in self.models),
+            "a list of names of models",
         )
         origins = self.allowed_origins
         self._check(

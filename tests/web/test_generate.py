@@ -205,6 +205,16 @@ def test_folder_of_an_odd_name(who: str, make_api: MakeApi) -> None:
     assert api.get(result["url"]).status_code == 404
 
 
+def test_models_are_the_apps_choice(make_api: MakeApi) -> None:
+    """A client names the configured model, or one that the app lists; no other is asked."""
+    api = make_api(models=["gemini-3-pro-image"])
+    for model in ("gemini-nano-banana-2.1", "gemini-3-pro-image"):
+        assert api.ask({"prompt": "A house", "config": {"model": model}}).status_code == 202
+    body = {"prompt": "A house", "config": {"model": "gemini-2.5-flash-image"}}
+    problem = problem_of(api.ask(body), 403, "model-not-allowed")
+    assert "gemini-2.5-flash-image" in problem["detail"]
+
+
 def test_client_keys_are_not_allowed(api: Api) -> None:
     """A client can't choose a key unless the app lets it."""
     body = {"prompt": "A hut", "object_key": "generated/ann/hut.png"}

@@ -45,6 +45,7 @@ from .conftest import let_in
         ({"object_key": "/a/{id}.webp"}, "can be stored"),
         ({"object_key": "a/{id}.exe"}, "can be stored"),
         ({"client_keys": 1}, "client_keys is 1"),
+        ({"models": "gemini-3-pro-image"}, "models is 'gemini-3-pro-image'"),
         ({"client_keys": True, "object_key": "a/{id}.webp"}, "client_keys is True"),
         ({"overwrite": True}, "overwrite is True"),
         ({"overwrite": "no"}, "overwrite is 'no'"),
