@@ -18,6 +18,7 @@ from .support import later
 
 TIMEOUT = 60
 
+
 def test_killed_and_restarted(start: Start, emulator: GeminiEmulator, gate: Gate) -> None:
     """A process killed with 30 jobs queued and 5 running: the next one ends all at its first
     request, as authorised: once more for each call that was cut off."""
