@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -88,15 +89,8 @@ class Recovery:
         if another process was quicker."""
         if (claim := self._journal.take_untold(job_id)) is None:
             return None
-        record = self._journal.record(job_id)
-        error = load_error(record.error or "")
-        job: Job
-        try:
-            job = self._loaded(claim)
-        except Exception:  # told all the same, with what is known
-            logger.exception("Job %s: can't be read", job_id)
-            job = Job(id=job_id, object_key=record.object_key, url=None, format=None, metadata={})
-        self._work.failed(signals.generation_failed, job, error)
+        error = load_error(self._journal.record(job_id).error or "")
+        self._work.failed(signals.generation_failed, self._as_known(claim), error)
         self._work.record(self._journal.release, claim)
         return error
 
@@ -106,7 +100,7 @@ class Recovery:
         if claim is None:
             return False
         error = JobCancelled("The job was cancelled before it cost anything more.")
-        return self.end(claim, self.taken_over(claim), error)
+        return self.end(claim, self._as_known(claim), error)
 
     def dropped(self) -> list[str]:
         """The ids of this storage's jobs that a queue may go on with, as their process ended."""
@@ -206,17 +200,32 @@ class Recovery:
     def taken_over(self, claim: Claim) -> GenerationJob:
         """The job of a claim that another asking began.
 
-        :raises MediaError: it can't be read; it is let go with that.
+        :raises MediaError: it can't be read. It ends with that, or is let go if that can pass or
+            a picture is there.
         """
         try:
             return self._loaded(claim)
         except Exception as error:  # as of a newer version: it must not come again and again
             failure = _unforeseen(claim, error)
-            self._work.record(self._journal.release, claim, failure)
+            if claim.state in (State.REQUESTED, State.UNKNOWN) and not failure.retryable:
+                self.end(claim, self._as_known(claim), failure)  # else nobody could ask anew
+            else:
+                self._work.record(self._journal.release, claim, failure)
             raise failure from error
         except BaseException:
             self._work.record(self._journal.release, claim)
             raise
+
+    def _as_known(self, claim: Claim) -> Job:
+        """The job of a claim, to tell of it; of one that can't be read what its row says."""
+        try:
+            return self._loaded(claim)
+        except Exception:
+            logger.exception("Job %s: can't be read", claim.id)
+        key: str | None = None
+        with contextlib.suppress(MediaError):  # where the journal is why
+            key = self._journal.record(claim.id).object_key
+        return Job(id=claim.id, object_key=key, url=None, format=None, metadata={})
 
     def _loaded(self, claim: Claim) -> GenerationJob:
         from . import imaging

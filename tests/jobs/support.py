@@ -15,6 +15,8 @@ from flask_media import ImageGenerationConfig
 from flask_media import MediaJob
 from flask_media import signals
 from flask_media.service import MediaService
+from flask_media.values import Terms
+from flask_media.values import Wanted
 
 from ..journal.support import ROOT
 
@@ -30,6 +32,15 @@ def later(media: MediaService, number: int = 0, **values: Any) -> MediaJob:
         "config": SMALL,
     }
     return media.generate_later(**arguments | values)
+
+
+def drop(media: MediaService, number: int) -> str:
+    """The id of a job that waited in the queue of a process that ended then."""
+    wanted = Wanted(prompt=f"House {number}", object_key=f"houses/{number}.png", config=SMALL)
+    entered = media._pipeline.enter(wanted, Terms(is_queued=True))
+    assert isinstance(entered, tuple)
+    media._pipeline.let_go(entered[0])
+    return entered[0].id
 
 
 class Heard:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from flask_media import OutcomeUnknown
@@ -16,29 +11,12 @@ from flask_media.service import MediaService
 from ..journal.conftest import MakeMedia
 from ..journal.support import Gate
 from ..journal.support import sql
+from .conftest import Start
 from .support import SMALL
-from .support import Process
 from .support import heard
 from .support import later
 
 TIMEOUT = 60
-
-Start = Callable[..., Process]
-
-
-@pytest.fixture
-def start(config: dict[str, Any], tmp_path: Path) -> Iterator[Start]:
-    """Starts processes of the app; keywords are config keys."""
-    running: list[Process] = []
-
-    def make(**changes: Any) -> Process:
-        running.append(Process(config | changes, str(tmp_path / "instance-process")))
-        return running[-1]
-
-    yield make
-    for process in running:
-        if process.is_running:
-            process.kill()
 
 
 def test_killed_and_restarted(start: Start, emulator: GeminiEmulator, gate: Gate) -> None:
