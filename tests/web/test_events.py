@@ -176,11 +176,14 @@ def test_places_of_others(make_api: MakeApi) -> None:
 
 
 @pytest.mark.parametrize("fault", ["raises", "replaces"])
-def test_a_hook_that_drops_the_stream(fault: str, make_api: MakeApi) -> None:
+def test_a_hook_that_drops_the_stream(
+    fault: str, make_api: MakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A place is free again though the app's after_request keeps the stream from its end."""
     api = make_api(max_streams=1)
     api.app.config["PROPAGATE_EXCEPTIONS"] = False
-    api.app.logger.disabled = True  # pytest keeps what is logged, and so the traceback
+    # pytest keeps what is logged, and so the traceback.
+    monkeypatch.setattr(api.app.logger, "disabled", True)
     is_broken = True
 
     @api.app.after_request
