@@ -147,6 +147,37 @@ def test_an_error_that_nobody_foresaw_ends_a_job(
     assert emulator.calls == 2
 
 
+def test_resume_all_goes_on_past_an_error_that_nobody_foresaw(
+    make_media: MakeMedia, config: dict[str, Any], emulator: GeminiEmulator
+) -> None:
+    """Each is an error in its place, and its picture is kept."""
+    media = make_media()
+    ids = [drop(media, number) for number in range(2)]
+    media._storage, media._made = _Strange(Path(config["MEDIA_FOLDER"])), None
+    assert [str(one) for one in media.resume_all()] == ["TypeError: a bug of its own"] * 2
+    assert [record(media, job_id).state for job_id in ids] == ["generated"] * 2
+    assert emulator.calls == 2
+
+
+def test_a_paid_picture_that_nobody_can_read_is_kept(
+    make_media: MakeMedia, config: dict[str, Any], journal_url: str
+) -> None:
+    """A job whose picture is paid for is let go with the error, which no queue tries again."""
+    media = make_media()
+    media._storage = _Strange(Path(config["MEDIA_FOLDER"]))
+    job = later(media)
+    with pytest.raises(MediaError, match="TypeError"):
+        job.result(TIMEOUT)
+    _spoil(journal_url, job.id)
+    sql(journal_url, "UPDATE media_jobs SET error = NULL")  # as where its process ended
+    other = make_media()
+    other.work()
+    with pytest.raises(InvalidRequest):
+        other.job(job.id).result(TIMEOUT)
+    assert other._pipeline.dropped() == []
+    assert other.journal.picture(job.id)
+
+
 def test_nothing_is_bought_for_whom_the_job_could_not_be_read(
     media: MediaService, make_media: MakeMedia, emulator: GeminiEmulator
 ) -> None:
