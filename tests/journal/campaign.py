@@ -162,13 +162,11 @@ class Campaign:
         dice = random.Random(self.seed)
         # First one of each name, so that a short campaign has them all.
         named = {name: kind for (kind, _), points in self.points.items() for name in points}
-        yield from (("name", name, kind) for name, kind in named.items())
-        while True:
-            # Where one ended before it came to its point, once more.
+        for _ in range(5):  # where one ended before it came to its point, once more
             killed = {name for trial in self.trials for name in trial.kills}
-            plans: list[Plan] = [
-                ("name", name, kind) for name, kind in named.items() if name not in killed
-            ]
+            yield from (("name", name, named[name]) for name in sorted(named.keys() - killed))
+        while True:
+            plans: list[Plan] = []
             for kind in KINDS:
                 often = 3 if kind is STORED else 1
                 most = max(len(points) for (one, _), points in self.points.items() if one is kind)
