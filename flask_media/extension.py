@@ -14,16 +14,13 @@ from .cli import media_cli
 from .config import MediaConfig
 from .jobs import make_tasks_known
 from .service import MediaService
-from .web import Authorize
-from .web import CanRead
-from .web import FilesMode
-from .web import Settings
-from .web import file_url
-from .web import make_blueprint
-from .web import signed_file_url
 
 if TYPE_CHECKING:
     from flask import Blueprint
+
+    from .web import Authorize
+    from .web import CanRead
+    from .web import FilesMode
 
 
 class FlaskMedia:
@@ -57,8 +54,8 @@ class FlaskMedia:
             folder=Path(app.instance_path) / (config.folder or "media"),
             home=Path(app.instance_path),
             sender=app,
-            files_url=partial(file_url, app, config.files_url),
-            sign_url=partial(signed_file_url, app),
+            files_url=partial(_file_url, app, config.files_url),
+            sign_url=partial(_signed_file_url, app),
             prompt_loader=app.create_global_jinja_loader(),
             context=app.app_context,
             extensions=app.extensions,
@@ -122,6 +119,9 @@ class FlaskMedia:
         :raises TypeError: ``authorize`` is missing, or it or ``can_read`` can't be called.
         :raises ValueError: another option has a wrong value; names it.
         """
+        from .web import Settings
+        from .web import make_blueprint
+
         settings = Settings(
             object_key=object_key,
             models=models,
@@ -137,3 +137,15 @@ class FlaskMedia:
         return make_blueprint(
             authorize=authorize, can_read=can_read, files=files, settings=settings, name=name
         )
+
+
+def _file_url(app: Flask, base: str | None, key: str) -> str | None:
+    from .web import file_url  # an app without a blueprint never loads it
+
+    return file_url(app, base, key)
+
+
+def _signed_file_url(app: Flask, key: str, seconds: float) -> str:
+    from .web import signed_file_url
+
+    return signed_file_url(app, key, seconds)
