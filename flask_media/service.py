@@ -20,8 +20,6 @@ from .options import ImageGenerationConfig
 from .types import GeneratedImage
 from .types import MediaResult
 from .types import ObjectStat
-from .values import Terms
-from .values import Wanted
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
     from .jobs.handle import MediaJob
     from .journal.records import Record
     from .journal.spend import Spend
+    from .values import Terms
+    from .values import Wanted
 
 
 class MediaService(Wiring):
@@ -84,6 +84,9 @@ class MediaService(Wiring):
         :raises InvalidImage: what came is no usable picture.
         :raises UploadFailed: the picture could not be stored.
         """
+        from .values import Terms
+        from .values import Wanted
+
         terms = Terms(idempotency_key=idempotency_key, reuse=reuse, spender=spender, wait=wait)
         wanted = Wanted(
             prompt=prompt,
@@ -108,6 +111,8 @@ class MediaService(Wiring):
 
         :raises MediaError: as :meth:`generate_and_upload`, except ``UploadFailed``.
         """
+        from .values import Wanted
+
         wanted = Wanted(prompt=prompt, config=config, reference_images=reference_images)
         return self._pipeline.generate(wanted, spender=spender)
 
@@ -181,6 +186,9 @@ class MediaService(Wiring):
         :raises IdempotencyConflict: the key stands for another request.
         :raises InProgress: it is under way, and ``wait`` is False. None of these costs anything.
         """
+        from .values import Terms
+        from .values import Wanted
+
         terms = Terms(
             idempotency_key=idempotency_key,
             reuse=reuse,

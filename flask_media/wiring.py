@@ -22,7 +22,6 @@ from .jobs import make_queue
 from .journal import make_journal
 from .options import StorageProvider
 from .storage import make_storage
-from .webhooks import make_courier
 
 if TYPE_CHECKING:
     import jinja2
@@ -216,6 +215,8 @@ class Wiring:
             return self._queue_made
 
     def _make_courier(self, journal: Journal) -> Courier | None:
+        from .webhooks import make_courier
+
         return make_courier(self._config, journal, scope=lambda: self.storage.location)
 
     def _start_courier(self) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from typing import Self
 
 from ..errors import MediaError
-from ..journal.codec import load_error
 from ..journal.states import State
 from ..types import MediaResult
 
@@ -105,6 +104,8 @@ class MediaJob:
         record = self._record
         if record.error is None or not record.has_ended or record.result is not None:
             return None
+        from ..journal.codec import load_error
+
         error = load_error(record.error)
         error.job_id = record.id
         return error
