@@ -263,13 +263,9 @@ class Wiring:
         process's own, and with webhooks. Calls after the first of a process do nothing."""
         if self._starter is not None:
             return
-        starter = threading.Thread(target=self._start_queue, name="flask-media-start", daemon=True)
-        try:
-            starter.start()
-        except RuntimeError as error:  # the system has no more: the next request tries again
-            logger.warning("Jobs that dead processes left can't be looked for: %s", error)
-        else:
-            self._starter = starter
+        with self._lock:
+            if self._starter is None:
+                self._starter = _started(self._start_queue, "flask-media-start", is_daemon=True)
 
     def on_request(self, _sender: object, **_: object) -> None:
         """As :meth:`start_queue`, for the signal of a request."""
@@ -305,6 +301,17 @@ class Wiring:
             if replaced is None:
                 return
             # It finishes what runs, with what it was made with; what waits is anybody's.
-            closing = threading.Thread(target=replaced.close, name="flask-media-closing")
-            self._replaced.append(closing)
-        closing.start()
+            closing = _started(replaced.close, "flask-media-closing", is_daemon=False)
+            if closing is not None:
+                self._replaced.append(closing)
+
+
+def _started(work: Callable[[], None], name: str, *, is_daemon: bool) -> threading.Thread | None:
+    """A thread at that work; None if the system has no more."""
+    thread = threading.Thread(target=work, name=name, daemon=is_daemon)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        logger.warning("The thread %s can't be started: %s", name, error)
+        return None
+    return thread

@@ -258,7 +258,7 @@ class CeleryQueue(Queue):
                 refusal, end = error, min(end, time.monotonic() + BROKER_SECONDS)
             except MediaError as error:  # the others must not wait for it
                 logger.warning("Job %s: can't be sent to the queue anew: %s", job_id, error)
-            except Exception:
+            except Exception:  # one that nobody foresaw must not stop the others either
                 logger.exception("Job %s: can't be sent to the queue anew", job_id)
         if refusal is not None:
             raise refusal

@@ -134,9 +134,7 @@ class JournalClaims(JournalSteps):
     ) -> Claim | Finished | Busy:
         record = Record.of_row(row)
         state = record.state
-        if state in (State.DONE, State.QUARANTINED):
-            return Finished(record, is_named)
-        if state is State.FAILED and not json.loads(record.error or "{}").get("retryable"):
+        if record.is_final:
             return Finished(record, is_named)
         is_waiting = from_queue and row.owner == QUEUE
         if state is not State.FAILED and is_live(row) and not is_waiting:

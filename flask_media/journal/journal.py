@@ -100,9 +100,10 @@ class Journal(JournalClaims):
         if row is None:
             return None
         record = Record.of_row(row)
-        if is_live(row) and record.state is not State.DONE:
-            return Busy(record, is_named=True)
-        return Finished(record, is_named=True) if record.state is State.DONE else None
+        if record.is_final:
+            return Finished(record, is_named=True)
+        is_busy = record.state is not State.FAILED and is_live(row)
+        return Busy(record, is_named=True) if is_busy else None
 
     def stand_for(self, asking: Asking, job_id: str) -> bool:
         """Let the asking's key or task stand for a stored picture that it reuses.

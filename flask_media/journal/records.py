@@ -99,6 +99,13 @@ class Record:
         return self.state not in UNFINISHED or was_let_go
 
     @property
+    def is_final(self) -> bool:
+        """Whether asking again changes nothing: it is done, or failed for good."""
+        if self.state is State.FAILED:
+            return not json.loads(self.error or "{}").get("retryable")
+        return self.state in (State.DONE, State.QUARANTINED)
+
+    @property
     def is_told(self) -> bool:
         """Whether its last signal is out, or nobody is left to send it."""
         return self.owner is None or self.state is State.DONE

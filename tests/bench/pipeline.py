@@ -191,7 +191,7 @@ def main() -> int:
     added_ms, added_mib = measure_import(3 if quick else 15)
     print(f"import and init_app: {added_ms:.1f} ms, {added_mib:.1f} MiB over import flask")
     checks += [
-        ("import and init_app, ms", added_ms, 120 if quick else 30, True),
+        ("import and init_app, ms", added_ms, 60 if quick else 30, True),
         ("import and init_app, MiB", added_mib, 3, True),
     ]
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from flask_media import ContentBlocked
 from flask_media import IdempotencyConflict
 from flask_media import InProgress
 from flask_media import JobCancelled
@@ -37,6 +38,9 @@ def test_a_full_queue_knows_what_was_asked_before(
     """A key is answered with what it stands for; only what is new finds no place."""
     media = make_media(MEDIA_QUEUE_THREADS=1, MEDIA_QUEUE_SIZE=1)
     done = later(media, 0, idempotency_key="done").result(TIMEOUT)
+    emulator.script("image-safety")
+    with pytest.raises(ContentBlocked):
+        later(media, 4, idempotency_key="blocked").result(TIMEOUT)
     gate = Gate()
     emulator.handler(lambda _: gate.hold())
     busy = later(media, 1, idempotency_key="busy")
@@ -50,12 +54,14 @@ def test_a_full_queue_knows_what_was_asked_before(
         later(media, 1, idempotency_key="busy", wait=False)
     assert caught.value.job_id == busy.id
     assert later(media, 1, idempotency_key="busy").id == busy.id
+    with pytest.raises(ContentBlocked):
+        later(media, 4, idempotency_key="blocked").result(0)
     for key in ("new", None):
         with pytest.raises(QueueUnavailable):
             later(media, 3, idempotency_key=key)
     gate.open()
     waiting.result(TIMEOUT)
-    assert emulator.calls == 3
+    assert emulator.calls == 4
 
 
 def test_a_key_outlives_another_model(make_media: MakeMedia, emulator: GeminiEmulator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -108,14 +109,23 @@ def test_a_failure_is_told_though_its_process_was_made_to_exit(
 
 
 def test_a_receiver_may_take_longer_than_a_lease(
-    make_media: MakeMedia, emulator: GeminiEmulator, halting: Start, told: list[MediaError]
+    make_media: MakeMedia,
+    emulator: GeminiEmulator,
+    halting: Start,
+    told: list[MediaError],
+    journal_url: str,
 ) -> None:
     """A failure is its process's to tell for as long as that tells it."""
+    query = "SELECT lease_until FROM media_jobs"
     emulator.script("image-safety")
     media = make_media(MEDIA_LEASE=1)
     with halting("generate_and_upload", ASKED, at="generation_failed", MEDIA_LEASE=1) as process:
         process.halted()
-        time.sleep(2)
+        ((first,),) = sql(journal_url, query)
+        end, look = time.monotonic() + 30, threading.Event()
+        while sql(journal_url, query)[0][0] < first + 1:  # renewed when the first had run out
+            assert time.monotonic() < end
+            look.wait(0.05)
         assert media.resume_all() == []
         process.go()
         assert process.outcome() == ["ContentBlocked"]
