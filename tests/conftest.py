@@ -1,4 +1,14 @@
-"""Fixtures that more than one folder of tests uses."""
+"""Fixtures that more than one folder of tests uses, and what tests side by side need."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Generator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,3 +22,24 @@ from .servers import valkey
 __all__ = ["moto", "postgres", "rabbitmq", "rclone", "seaweedfs", "valkey"]
 
 pytest.register_assert_rewrite("flask_media.testing.storage_contract")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before the clock of pytest-timeout starts
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test marked ``alone`` has the machine to itself, also under ``pytest -n``."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        return (yield)
+    with _turn(f"flask-media-tests-{run}", alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+@contextlib.contextmanager
+def _turn(name: str, *, alone: bool) -> Iterator[None]:
+    """Hold the lock of the run, shared or alone, in the order of asking."""
+    folder = Path(tempfile.gettempdir())
+    with (folder / f"{name}.lock").open("ab") as lock:
+        with (folder / f"{name}.queue").open("ab") as queue:
+            fcntl.flock(queue, fcntl.LOCK_EX)  # who waits to be alone keeps others from starting
+            fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield

@@ -54,6 +54,7 @@ def test_a_worker_of_two_is_killed(
     assert spent.possible_usd > 0
 
 
+@pytest.mark.alone
 def test_two_workers_draw_twice_as_much(
     make_shop: MakeShop, redis_settings: dict[str, Any], emulator: GeminiEmulator
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_cut_call_ends_the_asking() -> None:
     assert model.calls == 2
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2])
 def test_the_providers_wait_is_kept(seconds: float) -> None:
     """The wait that the provider asks for is waited, no less and not much more."""
@@ -143,6 +144,7 @@ def test_the_longest_wait() -> None:
     assert model.calls == 1
 
 
+@pytest.mark.alone
 def test_waits_of_our_own() -> None:
     """Where the provider does not say, the second call comes after half a second to one."""
     started = time.monotonic()
@@ -190,6 +192,7 @@ PASS_ON = {
 """What another model may be asked after."""
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("error", PASS_ON.values(), ids=PASS_ON)
 def test_the_next_model(error: MediaError) -> None:
     """A model that is overloaded, gone or over its quota gives way to the next one, at once."""

@@ -450,6 +450,7 @@ def test_many_threads() -> None:
     assert found == [*ALL, *[None] * len(ALL)] * 40
 
 
+@pytest.mark.alone
 def test_cheap_for_the_usual_answer() -> None:
     """A PNG as models send it is verified in about a millisecond of CPU, far from a decode's 30."""
     grey = Image.effect_noise((1024, 1024), 60)

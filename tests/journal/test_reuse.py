@@ -139,6 +139,7 @@ def test_one_flight_for_many(
     assert emulator.calls == 1
 
 
+@pytest.mark.alone
 def test_a_hit_is_quick(
     media: MediaService, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from flask_media.journal.journal import Journal
@@ -96,6 +97,7 @@ def _claims(journal: Journal, numbers: range) -> list[float]:
     return taken
 
 
+@pytest.mark.alone
 def test_a_claim_in_a_long_journal(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -181,6 +181,7 @@ def test_the_word_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert abs((box[2] - box[0]) - expected) < 8
 
 
+@pytest.mark.alone
 def test_quick() -> None:
     """A picture of 1024 x 1024 takes well under half a second of CPU, and under 1 MB."""
     request = dataclasses.replace(REQUEST, width=1024, height=1024)

@@ -18,6 +18,8 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flask_media.emulator import Ask
 from flask_media.emulator import GeminiEmulator
 from flask_media.emulator import Recorded
@@ -124,6 +126,7 @@ def test_200_posts_with_one_key(emulator: GeminiEmulator, tmp_path: Path) -> Non
     assert emulator.calls == 1
 
 
+@pytest.mark.alone
 def test_slow_client_of_events(emulator: GeminiEmulator, tmp_path: Path) -> None:
     """Clients that open a stream and never read it keep nobody else waiting."""
     release = threading.Event()
@@ -188,6 +191,7 @@ def _open_stream(host: str, port: int, path: str) -> socket.socket:
     return client
 
 
+@pytest.mark.alone
 def test_overhead(
     emulator: GeminiEmulator, tmp_path: Path, record_property: Callable[..., None]
 ) -> None:
