@@ -197,7 +197,10 @@ def _wrong(field: str, value: object, allowed: str) -> InvalidRequest:
 
 def wrong(field: str, value: object, allowed: str) -> InvalidRequest:
     """The error for a value that can't be taken; it names the field, the value and the fix."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # limits of Python's on digits and on depth
+        text = f"too large a {type(value).__name__}"
     text = text if len(text) <= 80 else text[:77] + "..."
     return InvalidRequest(f"{field} is {text}; allowed is {allowed}.")
 

@@ -102,6 +102,9 @@ def scaled(
     if box == (0, 0, *image.size) and image.size == wanted:
         return image
     left, top, right, bottom = box
+    if (right - left, bottom - top) == wanted and left % 1 == top % 1 == 0:
+        # Nothing is scaled: not even what resize() loses of transparent colours.
+        return image.crop((int(left), int(top), int(right), int(bottom)))
     if image.width * image.height < LARGE_PIXELS:
         return image.resize(wanted, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
     # The same arithmetic in bands: what lies between the two passes of a large picture (and the
