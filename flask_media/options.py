@@ -200,7 +200,7 @@ def wrong(field: str, value: object, allowed: str) -> InvalidRequest:
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # limits of Python's on digits and on depth
-        text = f"too large a {type(value).__name__}"
+        text = f"a huge {type(value).__name__}"
     text = text if len(text) <= 80 else text[:77] + "..."
     return InvalidRequest(f"{field} is {text}; allowed is {allowed}.")
 

@@ -147,7 +147,7 @@ class Variant:
         most = min(MAX_SIDE / width, MAX_SIDE / height, math.sqrt(MAX_PIXELS / (width * height)))
         size = round(width * scale), round(height * scale)
         if scale > most:
-            size = math.floor(width * most), math.floor(height * most)
+            size = math.floor(width * most + 1e-6), math.floor(height * most + 1e-6)
         return Cut((0.0, 0.0, float(width), float(height)), (max(1, size[0]), max(1, size[1])))
 
     def to_dict(self) -> dict[str, Any]:

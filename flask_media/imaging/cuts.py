@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from collections.abc import Sequence
 
 from PIL.Image import Image  # noqa: TID253 - this package is imported where it is first needed
 
@@ -77,12 +78,26 @@ def cut_all(picture: Picture, variants: Iterable[Variant]) -> list[tuple[Cut, Im
     if factor > 1:
         image = reduced(image, factor)
         scale = scale[0] / factor, scale[1] / factor
-    levels = [_Level(image, scale[::-1] if turn > 4 else scale, turn, profile)]
+    source = _Level(image, scale[::-1] if turn > 4 else scale, turn, profile)
     del image
-    images = {}
+    parents = _parents(wanted, (width, height))
+    images = {cut: source.take(cut) for cut in wanted if cut not in parents}
+    del source
     for cut in wanted:
-        near = [level for level in levels[1:] if min(level.scale) >= CHAIN_GAP * cut.scale]
-        images[cut] = made = (near[-1] if near else levels[0]).take(cut)
-        if cut.box == (0, 0, width, height) and cut.scale < 1:
-            levels.append(_Level(made, (made.width / width, made.height / height)))
+        if cut in parents:
+            parent = images[parents[cut]]
+            images[cut] = _Level(parent, (parent.width / width, parent.height / height)).take(cut)
     return [(cut, images[cut]) for cut in cuts]
+
+
+def _parents(wanted: Sequence[Cut], size: tuple[int, int]) -> dict[Cut, Cut]:
+    """Which cuts, ordered by scale, are made of which others; the rest are made of the source."""
+    parents: dict[Cut, Cut] = {}
+    whole: list[tuple[Cut, float]] = []
+    for cut in wanted:
+        near = [parent for parent, scale in whole if scale >= CHAIN_GAP * cut.scale]
+        if near:
+            parents[cut] = near[-1]
+        if cut.box == (0, 0, *size) and cut.scale < 1:
+            whole.append((cut, min(cut.size[0] / size[0], cut.size[1] / size[1])))
+    return parents

@@ -109,9 +109,12 @@ def _encode_all(
     """The bytes of each; large ones one by one, since an encoder takes up to 24 bytes a pixel."""
 
     def work(file: _File) -> bytes:
-        return encode(images[file.cut], file.format, file.quality, generated=generated)
+        # Pillow keeps the options of a save on the picture: two threads must not share one.
+        image = images[file.cut] if owners[file.cut] is file else images[file.cut].copy()
+        return encode(image, file.format, file.quality, generated=generated)
 
-    order = sorted(files, key=lambda file: -file.pixels)
+    order = sorted(files, key=lambda file: (-file.pixels, file))
+    owners = {file.cut: file for file in order}
     data = {file: work(file) for file in order if file.pixels > LARGE_PIXELS}
     rest = [file for file in order if file not in data]
     workers = min(len(rest), ENCODERS, os.cpu_count() or 1)
