@@ -78,7 +78,8 @@ def cut_all(picture: Picture, variants: Iterable[Variant]) -> list[tuple[Cut, Im
     if factor > 1:
         image = reduced(image, factor)
         scale = scale[0] / factor, scale[1] / factor
-    source = _Level(image, scale[::-1] if turn > 4 else scale, turn, profile)
+    upright = (scale[1], scale[0]) if turn > 4 else scale
+    source = _Level(image, upright, turn, profile)
     del image
     parents = _parents(wanted, (width, height))
     images = {cut: source.take(cut) for cut in wanted if cut not in parents}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+from collections import Counter
 from io import BytesIO
+from itertools import product
 
 from PIL import Image  # noqa: TID253 - this package is imported where it is first needed
 
@@ -27,8 +29,8 @@ MAX_URI_CHARS = 960
 STEPS = ((PREVIEW_SIDE, 30), (PREVIEW_SIDE, 5), (16, 5), (8, 5))
 """Longest side and WebP quality to try until it is short enough; noise alone needs the second."""
 
-MAIN_COLORS = 6
-"""Groups that the colours are put into; the largest is the main one."""
+AROUND = [red * 1024 + green * 32 + blue for red, green, blue in product((-1, 0, 1), repeat=3)]
+"""From a bin of colours (16 values wide each way) to those that touch it, and to itself."""
 
 OPAQUE_FROM = 128
 """Alpha from which a pixel's colour counts."""
@@ -77,21 +79,21 @@ def _data_uri(image: Image.Image) -> str:
 
 
 def main_color(image: Image.Image) -> str:
-    """The mean of the largest group of colours, as ``#rrggbb``; white where nothing is to see."""
-    colors = image.convert("RGB")
+    """The mean of the colours that lie closest together in the picture, as ``#rrggbb``.
+
+    White where all is transparent. For a few hundred pixels, at a millisecond.
+    """
+    values = image.convert("RGB").tobytes()
+    colors = list(zip(values[::3], values[1::3], values[2::3], strict=True))
     if "A" in image.getbands():
         seen = image.getchannel("A").tobytes()
-        pixels = colors.tobytes()
-        kept = b"".join(
-            pixels[3 * place : 3 * place + 3]
-            for place, alpha in enumerate(seen)
-            if alpha >= OPAQUE_FROM
-        )
-        if not kept:
+        colors = [color for color, alpha in zip(colors, seen, strict=True) if alpha >= OPAQUE_FROM]
+        if not colors:
             return "#ffffff"
-        colors = Image.frombytes("RGB", (len(kept) // 3, 1), kept)
-    groups = colors.quantize(MAIN_COLORS, Image.Quantize.MEDIANCUT, kmeans=1)
-    counts = groups.histogram()
-    main = counts.index(max(counts))
-    palette = groups.getpalette() or []
-    return "#" + bytes(palette[3 * main : 3 * main + 3]).hex()
+    places = [(red >> 4) << 10 | (green >> 4) << 5 | blue >> 4 for red, green, blue in colors]
+    counts = Counter(places)
+    count = dict(counts).get
+    main = max(sorted(counts), key=lambda place: sum(count(place + step, 0) for step in AROUND))
+    near = {main + step for step in AROUND}
+    group = [color for color, place in zip(colors, places, strict=True) if place in near]
+    return "#" + bytes(round(sum(part) / len(group)) for part in zip(*group, strict=True)).hex()

@@ -17,7 +17,6 @@ Needs the ``bench`` dependency group and, for the memory, Linux.
 from __future__ import annotations
 
 import base64
-import importlib.util
 import math
 import subprocess
 import sys
@@ -36,6 +35,7 @@ from skimage.metrics import structural_similarity
 from flask_media.imaging import derive
 from flask_media.imaging import inspect
 
+from . import toolkits
 from .encoders import sources
 
 WIDTHS = (768, 512, 256)
@@ -108,56 +108,6 @@ def _placeholder(image: Image.Image) -> tuple[str, object]:
     return uri, small.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
 
 
-def imagekit(data: bytes) -> Files:
-    """django-imagekit, a spec for each width."""
-    from imagekit import ImageSpec
-    from imagekit.processors import ResizeToFit
-
-    def made(width: int) -> bytes:
-        class Spec(ImageSpec):  # type: ignore[misc, no-any-unimported, unused-ignore]
-            processors = (ResizeToFit(width, width),)
-            format = "WEBP"
-            options = {"quality": 80}  # noqa: RUF012
-
-        result: bytes = Spec(source=BytesIO(data)).generate().read()
-        return result
-
-    _placeholder(_decoded(data))
-    return {width: made(width) for width in WIDTHS}
-
-
-def easy_thumbnails(data: bytes) -> Files:
-    """easy-thumbnails, a thumbnail for each width."""
-    from easy_thumbnails.files import Thumbnailer
-
-    def made(width: int) -> bytes:
-        thumbnailer = Thumbnailer(BytesIO(data), name="picture.png")
-        options = {"size": (width, width), "quality": 80}
-        result: bytes = thumbnailer.generate_thumbnail(options).file.read()
-        return result
-
-    _placeholder(_decoded(data))
-    return {width: made(width) for width in WIDTHS}
-
-
-def toolkits() -> tuple[Way, ...]:
-    """Those of the toolkits that are installed."""
-    names = {"imagekit": imagekit, "easy_thumbnails": easy_thumbnails}
-    found = {name: way for name, way in names.items() if importlib.util.find_spec(name)}
-    if found:
-        import django
-        from django.conf import settings
-
-        settings.configure(
-            INSTALLED_APPS=list(found),
-            THUMBNAIL_EXTENSION="webp",
-            THUMBNAIL_TRANSPARENCY_EXTENSION="webp",
-            DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        )
-        django.setup()
-    return tuple(found.values())
-
-
 WAYS: tuple[Way, ...] = (ours, chain, direct, thumbnails)
 BY_HAND = ("chain", "direct")
 
@@ -175,7 +125,7 @@ def likeness(image: Image.Image, files: Files) -> float:
 
 def compare(*, quick: bool) -> bool:
     """Print the table; whether ours is within its bounds."""
-    rounds, ways = 2 if quick else 9, WAYS + toolkits()
+    rounds, ways = 2 if quick else 9, WAYS + tuple(toolkits.installed(WIDTHS))
     tables: list[dict[str, list[float]]] = [{way.__name__: [] for way in ways} for _ in range(4)]
     cpu, wall, size, alike = tables
     for image in (image.resize((1024, 1024), LANCZOS) for image in sources().values()):
@@ -225,7 +175,9 @@ def status(name):
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 bare = status("VmRSS")
+from PIL import Image
 from flask_media.imaging import derive, inspect
+Image.init()
 imported = status("VmRSS")
 picture = inspect(Path(sys.argv[1]).read_bytes())
 derive(picture, {"large": 1920, "medium": 1280, "small": 640})
