@@ -28,6 +28,10 @@ from .options import wrong
 MAX_VARIANTS = 32
 """Most variants of one picture."""
 
+MAX_PIXELS_IN_ALL = 100_000_000
+"""Most pixels of all variants of one picture, which are in memory (4 bytes each) together: a width
+counts as a square, and variants that differ in format or quality alone count once."""
+
 MAX_NAME_LENGTH = 32
 """Longest name of a variant, in characters."""
 
@@ -179,14 +183,24 @@ VariantSpec: TypeAlias = Variant | int | tuple[int, int] | list[int] | Mapping[s
 def check_variants(specs: object) -> dict[str, Variant]:
     """The variants of a mapping such as ``{"thumb": 256, "card": (640, 400)}``, by name.
 
-    :raises InvalidRequest: it is no mapping, has more than 32, or one of its names or variants is
-        wrong.
+    :raises InvalidRequest: it is no mapping, has more than 32 or too large ones, or one of its
+        names or variants is wrong.
     """
     if not isinstance(specs, Mapping):
         raise wrong("variants", specs, "a mapping, as {'thumb': 256, 'card': (640, 400)}")
     if len(specs) > MAX_VARIANTS:
         raise InvalidRequest(f"variants has {len(specs)}; at most {MAX_VARIANTS} are allowed.")
-    return {check_variant_name(name): _variant(name, spec) for name, spec in specs.items()}
+    variants = {check_variant_name(name): _variant(name, spec) for name, spec in specs.items()}
+    cuts = {
+        dataclasses.replace(variant, format=None, quality=ImageQuality.STANDARD)
+        for variant in variants.values()
+    }
+    pixels = sum(min(cut.width * (cut.height or cut.width), MAX_PIXELS) for cut in cuts)
+    if pixels > MAX_PIXELS_IN_ALL:
+        raise InvalidRequest(
+            f"variants has {pixels:,} pixels in all; at most {MAX_PIXELS_IN_ALL:,} are allowed."
+        )
+    return variants
 
 
 def check_variant_name(name: object) -> str:

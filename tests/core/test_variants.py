@@ -180,6 +180,18 @@ def test_too_many() -> None:
         check_variants(dict.fromkeys(names, 9))
 
 
+def test_too_large_together() -> None:
+    """The pixels of all are bounded, since they are in memory at once; formats share theirs."""
+    values: dict[str, Any] = {"width": 12_000}
+    five = {f"v{number}": values | {"focus": (0, number / 9)} for number in range(5)}
+    assert len(check_variants(five)) == 5
+    with pytest.raises(InvalidRequest, match="120,000,000 pixels in all; at most 100,000,000"):
+        check_variants(five | {"more": {"width": 12_288}})
+    formats = {known: values | {"format": known} for known in ("png", "jpeg", "webp", "avif")}
+    assert len(check_variants(formats | {"a": values | {"quality": "low"}, "b": 3000})) == 6
+    assert len(check_variants({f"w{width}": width for width in range(160, 3000, 100)})) == 29
+
+
 @pytest.mark.parametrize(
     ("picture", "values", "pixels"),
     [
