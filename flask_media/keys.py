@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from urllib.parse import quote
 from urllib.parse import urlencode
 
 from .errors import InvalidRequest
+from .options import ImageFormat
+from .variants import check_variant_name
 
 MAX_KEY_BYTES = 1024
 """Longest object key in UTF-8 bytes (the S3 API's limit)."""
@@ -24,6 +27,9 @@ MAX_METADATA_BYTES = (
 )
 """Largest metadata as sent, in bytes: S3 allows 2,048 for names and values together, of which the
 name that it is sent under, the picture's hash and its job's id take their part."""
+
+_DIGEST_LENGTH = 40
+"""Hexadecimal digits of the hash of a key that is cut: 160 bits."""
 
 _JOB_ID = re.compile(rf"[0-9A-Za-z_-]{{0,{MAX_JOB_ID_LENGTH}}}")
 
@@ -51,6 +57,42 @@ def check_object_key(key: object) -> str:
     if fault:
         raise InvalidRequest(f"object_key {_shorten(key)} {fault}.")
     return key
+
+
+def variant_key(key: str, name: str, file_format: ImageFormat) -> str:
+    """The key of a variant: ``goals/7/house.png`` gives ``goals/7/house.thumb.webp``.
+
+    The same three always give the same key, and no two pictures share one, so that deleting or
+    making one picture's variants leaves another's alone. To that end only ``.png`` goes:
+    ``house.jpg`` gives ``house.jpg.thumb.webp``, and a key without an extension gets a ``_``
+    (``house_.thumb.webp``). A key that would be over 1,024 bytes is cut, and ends in a hash. What
+    remains to the app: not to store a picture of its own under a variant's key.
+
+    :param key: the picture's own key.
+    :param name: the variant's.
+    :param file_format: what the variant's bytes are.
+    :raises InvalidRequest: the key or the name is wrong.
+    """
+    check_object_key(key)
+    end = f".{check_variant_name(name)}.{file_format.extension}"
+    stem, dot, extension = key.rpartition(".")
+    # Each branch makes stems that no other one makes: see that it stays so.
+    if not dot or ImageFormat.from_extension(extension) is None:
+        stem = key + "_"
+    elif extension != "png" or _is_taken(stem):
+        stem = key
+    if len((stem + end).encode()) > MAX_KEY_BYTES:
+        digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGEST_LENGTH]
+        room = MAX_KEY_BYTES - len(end) - len(f"-{digest}-")
+        stem = key.encode()[:room].decode(errors="ignore") + f"-{digest}-"
+    return stem + end
+
+
+def _is_taken(stem: str) -> bool:
+    """Whether a key without ``.png`` looks like a stem of another kind, or is no name."""
+    _, dot, extension = stem.rpartition(".")
+    is_picture = bool(dot) and ImageFormat.from_extension(extension) is not None
+    return is_picture or not stem or stem.endswith(("/", "_", "-"))
 
 
 def check_job_id(job_id: object) -> str:

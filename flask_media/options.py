@@ -145,11 +145,11 @@ class ImageGenerationConfig:
     def __post_init__(self) -> None:
         set_ = object.__setattr__
         set_(self, "size", _size(self.size))
-        set_(self, "quality", _choice("quality", ImageQuality, self.quality))
-        set_(self, "theme", _choice("theme", ImageTheme, self.theme))
+        set_(self, "quality", check_choice("config.quality", ImageQuality, self.quality))
+        set_(self, "theme", check_choice("config.theme", ImageTheme, self.theme))
         set_(self, "brand_colors", _colors(self.brand_colors))
         if self.format is not None:
-            set_(self, "format", _format(self.format))
+            set_(self, "format", check_format("config.format", self.format))
         for name in ("style_notes", "negative"):
             _notes(name, getattr(self, name))
         compression = self.compression
@@ -192,16 +192,28 @@ class ImageGenerationConfig:
 
 
 def _wrong(field: str, value: object, allowed: str) -> InvalidRequest:
-    text = repr(value)
+    return wrong(f"config.{field}", value, allowed)
+
+
+def wrong(field: str, value: object, allowed: str) -> InvalidRequest:
+    """The error for a value that can't be taken; it names the field, the value and the fix."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # limits of Python's on digits and on depth
+        text = f"a huge {type(value).__name__}"
     text = text if len(text) <= 80 else text[:77] + "..."
-    return InvalidRequest(f"config.{field} is {text}; allowed is {allowed}.")
+    return InvalidRequest(f"{field} is {text}; allowed is {allowed}.")
 
 
-def _choice(field: str, choices: type[Choice], value: object) -> Choice:
+def check_choice(field: str, choices: type[Choice], value: object) -> Choice:
+    """The member of that name.
+
+    :raises InvalidRequest: there is none.
+    """
     for choice in choices:
         if isinstance(value, str) and value.lower() == choice.value:
             return choice
-    raise _wrong(field, value, " or ".join(repr(choice.value) for choice in choices))
+    raise wrong(field, value, " or ".join(repr(choice.value) for choice in choices))
 
 
 def _size(value: object) -> ImageSize | tuple[int, int]:
@@ -225,10 +237,14 @@ def _size(value: object) -> ImageSize | tuple[int, int]:
     )
 
 
-def _format(value: object) -> ImageFormat:
+def check_format(field: str, value: object) -> ImageFormat:
+    """The format of that name.
+
+    :raises InvalidRequest: there is none.
+    """
     known = ImageFormat.from_extension(value) if isinstance(value, str) else None
     if known is None:
-        raise _wrong("format", value, "'png', 'jpeg', 'webp', 'avif' or None")
+        raise wrong(field, value, "'png', 'jpeg', 'webp', 'avif' or None")
     return known
 
 

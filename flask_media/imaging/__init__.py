@@ -1,4 +1,4 @@
-"""From bytes to verified bytes: inspect, fit, encode.
+"""From bytes to verified bytes: inspect, fit, encode; and to what pages show of them.
 
 Importing this package imports Pillow (0.03 s): import it where a picture is first at hand.
 """
@@ -7,7 +7,24 @@ from .containers import MAX_AVIF_PIXELS
 from .containers import MAX_BYTES
 from .containers import MAX_PIXELS
 from .inspect import inspect
+from .preview import Preview
+from .preview import preview
 from .render import render
 from .render import scale_down
+from .variants import Derived
+from .variants import derive
+from .variants import make_variants
 
-__all__ = ["MAX_AVIF_PIXELS", "MAX_BYTES", "MAX_PIXELS", "inspect", "render", "scale_down"]
+__all__ = [
+    "MAX_AVIF_PIXELS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "Derived",
+    "Preview",
+    "derive",
+    "inspect",
+    "make_variants",
+    "preview",
+    "render",
+    "scale_down",
+]

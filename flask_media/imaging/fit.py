@@ -51,10 +51,7 @@ def fitted(
     :param longest: instead of both: the longest side, in pixels; the other in proportion.
     :raises InvalidImage: it can't be decoded.
     """
-    shell = read_shell(picture.data)
-    image = open_image(picture.data, shell)
-    turn = orientation(shell.exif or image.info.get("exif", b""))
-    profile = image.info.get("icc_profile", b"")
+    image, turn, profile = open_picture(picture)
     across, down = image.size
     upright = (down, across) if turn > 4 else (across, down)
     wanted = (width or upright[0], height or upright[1])
@@ -63,12 +60,33 @@ def fitted(
         wanted = (max(1, round(upright[0] * scale)), max(1, round(upright[1] * scale)))
     if turn > 4:
         wanted = (wanted[1], wanted[0])
-    if picture.format is ImageFormat.JPEG:
-        rough = (wanted[0] * DRAFT_GAP, wanted[1] * DRAFT_GAP)
-        guarded(picture.format, image.draft, None, rough)
-    guarded(picture.format, image.load)
-    small = _scaled(image, wanted)
+    decode(picture.format, image, wanted)
+    small = scaled(image, wanted, crop_box(image.size, wanted))
     del image  # the large one goes before anything else is made
+    return finished(small, turn, profile)
+
+
+def open_picture(picture: Picture) -> tuple[Image.Image, int, bytes]:
+    """The picture, not yet decoded, its orientation (1 to 8) and its colour profile."""
+    shell = read_shell(picture.data)
+    image = open_image(picture.data, shell)
+    turn = orientation(shell.exif or image.info.get("exif", b""))
+    return image, turn, image.info.get("icc_profile", b"")
+
+
+def decode(file_format: ImageFormat, image: Image.Image, wanted: tuple[float, float]) -> None:
+    """Decode an open picture, a JPEG no larger than it takes to scale it to that size.
+
+    :raises InvalidImage: it can't be decoded.
+    """
+    if file_format is ImageFormat.JPEG:
+        rough = (math.ceil(wanted[0] * DRAFT_GAP), math.ceil(wanted[1] * DRAFT_GAP))
+        guarded(file_format, image.draft, None, rough)
+    guarded(file_format, image.load)
+
+
+def finished(small: Image.Image, turn: int, profile: bytes) -> Image.Image:
+    """Scaled pixels in sRGB and upright."""
     small = _to_srgb(small, profile)
     if turn in TURNS:
         small = small.transpose(TURNS[turn])
@@ -76,11 +94,17 @@ def fitted(
     return small
 
 
-def _scaled(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
-    image = _scalable(image)
-    if image.size == wanted:
+def scaled(
+    image: Image.Image, wanted: tuple[int, int], box: tuple[float, float, float, float]
+) -> Image.Image:
+    """That part of the picture in that size; the very picture where that is all of it."""
+    image = scalable(image)
+    if box == (0, 0, *image.size) and image.size == wanted:
         return image
-    left, top, right, bottom = crop_box(image.size, wanted)
+    left, top, right, bottom = box
+    if (right - left, bottom - top) == wanted and left % 1 == top % 1 == 0:
+        # Nothing is scaled: not even what resize() loses of transparent colours.
+        return image.crop((int(left), int(top), int(right), int(bottom)))
     if image.width * image.height < LARGE_PIXELS:
         return image.resize(wanted, Image.Resampling.LANCZOS, box=(left, top, right, bottom))
     # The same arithmetic in bands: what lies between the two passes of a large picture (and the
@@ -101,6 +125,19 @@ def _scaled(image: Image.Image, wanted: tuple[int, int]) -> Image.Image:
     return result
 
 
+def reduced(image: Image.Image, factor: int) -> Image.Image:
+    """The picture with the mean of each ``factor`` x ``factor`` pixels: ten times Lanczos' pace."""
+    image = scalable(image)
+    if "A" not in image.mode or image.width * image.height < LARGE_PIXELS:
+        return image.reduce(factor)
+    result = Image.new(image.mode, (-(-image.width // factor), -(-image.height // factor)))
+    for row in range(0, result.height, BAND_ROWS):  # reduce() premultiplies all that it is given
+        rows = (row * factor, min(image.height, (row + BAND_ROWS) * factor))
+        band = image.crop((0, rows[0], image.width, rows[1]))
+        result.paste(band.reduce(factor), (0, row))
+    return result
+
+
 def crop_box(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, float, float, float]:
     """The largest part of ``size`` about its centre that has the proportions of ``wanted``."""
     scale = min(size[0] / wanted[0], size[1] / wanted[1])
@@ -109,7 +146,7 @@ def crop_box(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[float, flo
     return left, top, left + across, top + down
 
 
-def _scalable(image: Image.Image) -> Image.Image:
+def scalable(image: Image.Image) -> Image.Image:
     """The same picture in a mode that can be scaled; no copy where it is in one."""
     if image.mode.startswith("I"):
         # 16-bit greys: Pillow's own conversion cuts them off at 255.

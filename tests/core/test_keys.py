@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from flask_media import ImageFormat
 from flask_media import InvalidRequest
 from flask_media.keys import MAX_JOB_ID_LENGTH
+from flask_media.keys import MAX_KEY_BYTES
 from flask_media.keys import MAX_METADATA_BYTES
 from flask_media.keys import check_job_id
 from flask_media.keys import check_metadata
@@ -18,6 +20,7 @@ from flask_media.keys import check_object_key
 from flask_media.keys import decode_metadata
 from flask_media.keys import encode_metadata
 from flask_media.keys import quote_key
+from flask_media.keys import variant_key
 
 
 class Colour(str, enum.Enum):  # noqa: UP042 - the kind that shows as Colour.RED
@@ -237,3 +240,76 @@ def test_keys_in_urls() -> None:
     """A key in a URL is percent-encoded UTF-8 with its slashes kept."""
     assert quote_key("goals/Être libre?#.png") == "goals/%C3%8Atre%20libre%3F%23.png"
     assert quote_key("a~b/c+d%2F") == "a~b/c%2Bd%252F"
+
+
+@pytest.mark.parametrize(
+    ("key", "made"),
+    [
+        ("goals/7/house.png", "goals/7/house.thumb.webp"),
+        ("house.jpg", "house.jpg.thumb.webp"),
+        ("house.PNG", "house.PNG.thumb.webp"),
+        ("house", "house_.thumb.webp"),
+        ("v1.2/house", "v1.2/house_.thumb.webp"),
+        ("report.pdf", "report.pdf_.thumb.webp"),
+        ("house_.png", "house_.png.thumb.webp"),
+        ("house.jpg.png", "house.jpg.png.thumb.webp"),
+        ("a/.png", "a/.png.thumb.webp"),
+        (".png", ".png.thumb.webp"),
+        ("日本/家.png", "日本/家.thumb.webp"),
+    ],
+)
+def test_variant_key(key: str, made: str) -> None:
+    """A variant's key is the picture's, the variant's name and the format."""
+    assert variant_key(key, "thumb", ImageFormat.WEBP) == made
+    assert check_object_key(made) == made
+
+
+def test_variant_key_of_each_format() -> None:
+    """The extension says what the bytes are."""
+    made = [variant_key("a.png", "b", file_format) for file_format in ImageFormat]
+    assert made == ["a.b.png", "a.b.jpg", "a.b.webp", "a.b.avif"]
+
+
+def test_variant_keys_never_meet() -> None:
+    """Keys that are easily taken for one another have each their own variants."""
+    ends = ("", ".png", ".jpg", ".jpeg", ".webp", ".avif", ".PNG", ".", "_", "-", ".thumb", ".png_")
+    stems = {"a", "a/b", "ab", "é", *("x" * length for length in (964, 967, 970, 1012)), "é" * 500}
+    keys = {
+        stem + first + second + third
+        for stem in stems
+        for first in ends
+        for second in ends
+        for third in (ends if len(stem) < 4 else ends[:2])
+    } | {"a/.png", "a/.jpg", "_", "-", "...png"}
+    keys = {key for key in keys if len(key.encode()) <= MAX_KEY_BYTES}
+    assert len(keys) > 5_000
+    names = ("thumb", "x" * 32)
+    made = [variant_key(key, name, ImageFormat.WEBP) for key in keys for name in names]
+    assert len(set(made)) == len(made) == len(keys) * len(names)
+    for key in made:
+        assert len(check_object_key(key).encode()) <= MAX_KEY_BYTES
+    # Cut keys are as easily taken for keys of their own.
+    again = {key + end for key in made for end in ("", ".png") if key.startswith("xxx")}
+    again = {key for key in again if len(key.encode()) <= MAX_KEY_BYTES} - keys
+    more = {variant_key(key, "thumb", ImageFormat.WEBP) for key in again}
+    assert len(more) == len(again)
+    assert not more & set(made)
+
+
+@pytest.mark.parametrize("key", ["é" * 512, "x" * 1024, "a/" * 511 + "b", "ab/" * 340 + ".png"])
+def test_variant_key_of_a_long_key(key: str) -> None:
+    """A key that would be too long is cut to a good one, always the same."""
+    made = variant_key(key, "x" * 32, ImageFormat.AVIF)
+    assert made == variant_key(key, "x" * 32, ImageFormat.AVIF)
+    assert len(check_object_key(made).encode()) <= MAX_KEY_BYTES
+    assert made.startswith(key[:400])
+    assert made.endswith(f".{'x' * 32}.avif")
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("", "a"), ("/a", "a"), ("a/../b", "a"), ("a", "A"), ("a", "../b"), ("a", "")]
+)
+def test_variant_key_of_wrong_parts(key: str, name: str) -> None:
+    """Neither a wrong key nor a wrong name gets into a key."""
+    with pytest.raises(InvalidRequest):
+        variant_key(key, name, ImageFormat.WEBP)
