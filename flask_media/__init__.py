@@ -39,7 +39,12 @@ from .standalone import get_image_generation_service
 from .types import GeneratedImage
 from .types import MediaResult
 from .types import ObjectStat
+from .types import PictureInfo
+from .types import Provenance
+from .types import StoredVariant
 from .types import Usage
+from .variants import Variant
+from .variants import VariantFit
 
 __all__ = [
     "BudgetExceeded",
@@ -69,14 +74,19 @@ __all__ = [
     "ObjectExists",
     "ObjectStat",
     "OutcomeUnknown",
+    "PictureInfo",
+    "Provenance",
     "ProviderRefused",
     "ProviderUnavailable",
     "QueueUnavailable",
     "RateLimited",
     "StorageError",
     "StorageProvider",
+    "StoredVariant",
     "UploadFailed",
     "Usage",
+    "Variant",
+    "VariantFit",
     "current_media",
     "get_image_generation_service",
 ]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Self
 
@@ -27,13 +29,18 @@ from .config_checks import check_retention
 from .config_checks import check_seconds
 from .config_checks import check_secret
 from .config_checks import check_template
+from .config_checks import check_text
 from .config_checks import check_url
 from .config_checks import check_usd
+from .config_checks import check_variant_specs
 from .config_checks import check_webhook_secret
 from .config_checks import check_webhook_url
 from .config_checks import conceal
 from .errors import InvalidConfig
 from .options import StorageProvider
+
+if TYPE_CHECKING:
+    from .variants import Variant
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +134,24 @@ class MediaConfig:
     """Days after which ``gc`` forgets a finished job; ``none`` keeps all."""
     prompt_template: str | None = _key("MEDIA_PROMPT_TEMPLATE", check_template)
     """Template of the enhanced prompt in the app's template folder; None is the built-in one."""
+    variants: Mapping[str, Variant] = _key(
+        "MEDIA_VARIANTS", check_variant_specs, MappingProxyType({})
+    )
+    """Variants of each picture whose call names none, by name: a width, a box ``[640, 400]`` or the
+    fields of a :class:`~flask_media.Variant`."""
+    variants_when: str = _key(
+        "MEDIA_VARIANTS_WHEN", check_one_of("eager", "later", "lazy"), "eager"
+    )
+    """When variants are made: ``eager`` with the picture, ``later`` by the queue, ``lazy`` when the
+    blueprint is first asked for one."""
+    placeholder: bool = _key("MEDIA_PLACEHOLDER", check_flag, default=False)
+    """Whether pictures without variants have placeholder data and main colour too."""
+    keep_original: bool = _key("MEDIA_KEEP_ORIGINAL", check_flag, default=False)
+    """Whether the untouched file is stored too where another one was made of it."""
+    credit: str | None = _key("MEDIA_CREDIT", check_text)
+    """Who is to be credited, in the XMP of each file that is encoded here."""
+    copyright: str | None = _key("MEDIA_COPYRIGHT", check_text)
+    """Copyright notice, in the XMP of each file that is encoded here."""
 
     webhook_url: Secret | None = _key("MEDIA_WEBHOOK_URL", check_webhook_url)
     """Where the end of each job is posted to; needs MEDIA_WEBHOOK_SECRET. It shows in no log: it

@@ -5,14 +5,21 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from collections.abc import Mapping
 from decimal import Decimal
 from decimal import InvalidOperation
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from .errors import InvalidRequest
 from .options import StorageProvider
+
+if TYPE_CHECKING:
+    from .variants import Variant
 
 
 class Secret:
@@ -280,3 +287,13 @@ def check_template(value: Any) -> str:
             "the name of a template in the app's template folder, as 'media/prompt.txt'"
         )
     return text
+
+
+def check_variant_specs(value: Any) -> Mapping[str, Variant]:
+    """The variants of a mapping, checked; it can't be changed."""
+    from .variants import check_variants  # only where there are some
+
+    try:
+        return MappingProxyType(check_variants(value))
+    except InvalidRequest as error:
+        raise WrongValueError(f"variants by name ({error})") from None

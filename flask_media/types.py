@@ -48,6 +48,77 @@ class ObjectStat:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class StoredVariant:
+    """A derivative of a stored picture, made or still to be made."""
+
+    url: str
+    """Where it can be fetched."""
+    object_key: str
+    """Its key in the storage, made of the picture's own."""
+    content_type: str
+    """The media type of its bytes."""
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    size_bytes: int | None = None
+    """Size of the stored bytes; None while it is not made."""
+    sha256: str | None = None
+    """SHA-256 of the stored bytes, 64 hexadecimal digits; None while it is not made."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it is stored; one that is not is made later, or when it is first asked for."""
+        return self.sha256 is not None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a picture says of where it comes from, and what became of that."""
+
+    c2pa: bool = False
+    """Whether the file that came carried a C2PA manifest (Content Credentials)."""
+    c2pa_kept: bool = False
+    """Whether the stored file carries it still; a re-encoded one can't."""
+    claim_generator: str | None = None
+    """Who made the manifest, as it says itself."""
+    digital_source_type: str | None = None
+    """The IPTC term (a URI) that the stored file names for its origin, None where it names none."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PictureInfo:
+    """What the journal knows of a stored picture: all that a page needs to show it."""
+
+    url: str
+    """Where it can be fetched."""
+    object_key: str
+    """Its key in the storage."""
+    content_type: str
+    """The media type of its bytes."""
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    size_bytes: int
+    """Size of the stored bytes."""
+    sha256: str
+    """SHA-256 of the stored bytes, 64 hexadecimal digits."""
+    job_id: str
+    """The job that stored it last."""
+    variants: dict[str, StoredVariant]
+    """Its derivatives by name, those that are still to be made too."""
+    placeholder: str | None
+    """A tiny picture of it as a ``data:`` URI, under 1 kB; None where none was made."""
+    color: str | None
+    """Its main colour as ``#rrggbb``; None where none was looked for."""
+    provenance: Provenance | None
+    """Where it says that it comes from."""
+    is_public: bool
+    """Whether it was published."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GeneratedImage:
     """A generated picture that was not uploaded.
 
@@ -126,6 +197,17 @@ class MediaResult(Mapping[str, Any]):
     """Calls made to the model, those that it refused included; 0 for an upload."""
     created_at: datetime
     """When the picture arrived from the model or from the caller, in UTC."""
+    variants: dict[str, StoredVariant] = dataclasses.field(default_factory=dict)
+    """Its derivatives by name, those that are still to be made too."""
+    placeholder: str | None = None
+    """A tiny picture of it as a ``data:`` URI, under 1 kB, to show while it loads; None where
+    neither variants nor MEDIA_PLACEHOLDER ask for one."""
+    color: str | None = None
+    """Its main colour as ``#rrggbb``, where there is a placeholder."""
+    original: StoredVariant | None = None
+    """The untouched file, where it is kept beside the picture (``keep_original``)."""
+    provenance: Provenance | None = None
+    """Where the picture says that it comes from, and what became of that."""
 
     def __getitem__(self, name: str) -> Any:
         if name in self.__dataclass_fields__:
@@ -148,17 +230,28 @@ class MediaResult(Mapping[str, Any]):
             "usage": self.usage.to_dict() if self.usage else None,
             "cost_usd": None if self.cost_usd is None else str(self.cost_usd),
             "created_at": self.created_at.isoformat(),
+            "variants": {
+                name: dataclasses.asdict(variant) for name, variant in self.variants.items()
+            },
+            "original": dataclasses.asdict(self.original) if self.original else None,
+            "provenance": dataclasses.asdict(self.provenance) if self.provenance else None,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The result that :meth:`to_dict` described."""
         usage, cost = values["usage"], values["cost_usd"]
+        # Results of older versions have none of these.
+        original, provenance = values.get("original"), values.get("provenance")
+        variants = values.get("variants") or {}
         return cls(
             **dict(values)
             | {
                 "usage": None if usage is None else Usage(**usage),
                 "cost_usd": None if cost is None else Decimal(cost),
                 "created_at": datetime.fromisoformat(values["created_at"]),
+                "variants": {name: StoredVariant(**variants[name]) for name in variants},
+                "original": StoredVariant(**original) if original else None,
+                "provenance": Provenance(**provenance) if provenance else None,
             }
         )

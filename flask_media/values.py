@@ -12,7 +12,9 @@ from typing import Any
 from .options import ImageFormat
 from .options import ImageGenerationConfig
 from .options import ImageQuality
+from .types import Provenance
 from .types import Usage
+from .variants import Variant
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,10 @@ class Wanted:
     """How it shall look."""
     reference_images: Iterable[Any] = ()
     """Pictures to go by."""
+    variants: Mapping[str, Any] | None = None
+    """Derivatives to make; None for those of the config."""
+    keep_original: bool | None = None
+    """Whether to store the untouched file too; None for what the config says."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,6 +127,10 @@ class Job:
     """The format to store, None for what the bytes are."""
     metadata: dict[str, str]
     """The metadata to store, as text."""
+    variants: Mapping[str, Variant] = dataclasses.field(default_factory=dict)
+    """Derivatives to make, by name."""
+    keep_original: bool = False
+    """Whether to store the untouched file too, where another one is made of it."""
 
     @property
     def prompt(self) -> str | None:
@@ -171,3 +181,13 @@ class Made:
     """What it cost in US dollars, None when unknown."""
     attempts: int = 0
     """Calls made to the model."""
+    variants: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
+    """Derivatives made with it, by name."""
+    placeholder: str | None = None
+    """A tiny picture of it as a ``data:`` URI."""
+    color: str | None = None
+    """Its main colour as ``#rrggbb``."""
+    original: Picture | None = None
+    """The untouched picture, where it is to be stored beside this one."""
+    provenance: Provenance | None = None
+    """Where the picture says that it comes from."""
