@@ -36,6 +36,7 @@ from .options import ImageTheme
 from .options import StorageProvider
 from .service import MediaService
 from .standalone import get_image_generation_service
+from .types import Collected
 from .types import GeneratedImage
 from .types import MediaResult
 from .types import ObjectStat
@@ -48,6 +49,7 @@ from .variants import VariantFit
 
 __all__ = [
     "BudgetExceeded",
+    "Collected",
     "ContentBlocked",
     "FlaskMedia",
     "GeneratedImage",

@@ -40,6 +40,7 @@ from .errors import InvalidConfig
 from .options import StorageProvider
 
 if TYPE_CHECKING:
+    from .values import Marks
     from .variants import Variant
 
 logger = logging.getLogger(__name__)
@@ -201,6 +202,13 @@ class MediaConfig:
         :raises InvalidConfig: a value is wrong.
         """
         return dataclasses.replace(self, **values)
+
+    @property
+    def marks(self) -> Marks:
+        """What files that are encoded here say of themselves."""
+        from .values import Marks
+
+        return Marks(credit=self.credit, copyright=self.copyright)
 
     @property
     def storage_name(self) -> str:

@@ -73,7 +73,7 @@ class FlaskMedia:
         *,
         authorize: Authorize,
         can_read: CanRead | None = None,
-        files: FilesMode = "proxy",
+        files: FilesMode = "redirect",
         object_key: str = "generated/{spender}/{id}.webp",
         models: Sequence[str] = (),
         client_keys: bool = False,
@@ -99,8 +99,8 @@ class FlaskMedia:
         :param can_read: is called with that and an object key, and returns whether they may see
             the object; if not, it is answered as if it weren't there. None lets them see all but
             what ``object_key``, of any blueprint of the app, keeps in others' folders.
-        :param files: ``proxy`` sends pictures through the app; ``redirect`` sends the browser to
-            a bucket with a signed URL of a few minutes. Both are ``proxy`` without a bucket.
+        :param files: ``redirect`` sends the browser to a bucket with a signed URL of a few minutes;
+            ``proxy`` sends pictures through the app. Both are ``proxy`` without a bucket.
         :param object_key: where pictures go: ``{id}`` is new for each, ``{spender}`` a folder of
             who asks. The extension gives way to ``config.format``.
         :param models: models that they may name in ``config``, besides GEMINI_MODEL.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from typing import Any
 
+from werkzeug.datastructures import FileStorage
+
 from . import prompts
 from . import signals
 from .config import MediaConfig
+from .delivery.upkeep import Delivery
 from .errors import InProgress
 from .errors import MediaError
 from .errors import NotFound
@@ -32,10 +35,13 @@ from .recovery import Recovery
 from .request import asking_of
 from .request import generation_job
 from .request import upload_job
+from .stages import derived
 from .stages import finished
 from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationJob
+from .values import Job
+from .values import Made
 from .values import Terms
 from .values import Wanted
 from .work import Work
@@ -56,6 +62,8 @@ class Pipeline(Recovery):
     :param generator: draws.
     :param storage: keeps.
     :param journal: records each step before the next is taken.
+    :param delivery: stores pictures with what belongs to them.
+    :param later: has the queue make the variants of a stored picture.
     :param sender: the sender of the signals.
     :param prompt_loader: finds the app's own prompt template.
     """
@@ -67,25 +75,43 @@ class Pipeline(Recovery):
         generator: Generator,
         storage: Storage,
         journal: Journal,
+        delivery: Delivery,
+        later: Callable[[str], None],
         sender: object,
         prompt_loader: jinja2.BaseLoader | None,
     ) -> None:
         self._config = config
         self._generator = generator
         self._storage = storage
-        work = Work(config, generator=generator, storage=storage, journal=journal, sender=sender)
+        self._delivery = delivery
+        work = Work(
+            config,
+            generator=generator,
+            storage=storage,
+            journal=journal,
+            delivery=delivery,
+            later=later,
+            sender=sender,
+        )
         super().__init__(journal, work, storage)
         self._templates = prompts.prompt_environment(prompt_loader)
+
+    @property
+    def delivery(self) -> Delivery:
+        """Stores pictures with what belongs to them."""
+        return self._delivery
 
     # Doors
 
     def generate_and_upload(self, wanted: Wanted, terms: Terms) -> MediaResult:
         """See :meth:`flask_media.MediaService.generate_and_upload`."""
         job = self._job(wanted, self._storage.check_key(wanted.object_key))
-        asking = self._asking(job, terms)
+        asking = self._asking(job, terms, wanted)
         held: MediaResult | Claim | Finished | Busy = self._begin(asking, job)
         while not isinstance(held, MediaResult):
             held = self._joined(held, job, asking, wait=terms.wait)
+        if job.variants and held.job_id != job.id:  # begun by another asking
+            return self._delivery.with_variants(held, job.variants)
         return held
 
     def enter(self, wanted: Wanted, terms: Terms) -> tuple[Claim, GenerationJob] | Record:
@@ -97,7 +123,7 @@ class Pipeline(Recovery):
         """
         key = self._storage.check_key(wanted.object_key)
         job = self._job(wanted, key)
-        asking = self._asking(job, terms)
+        asking = self._asking(job, terms, wanted)
         held = self._begin(asking, job)
         while not isinstance(held, Claim):
             if isinstance(held, Busy) and not terms.wait:
@@ -121,7 +147,7 @@ class Pipeline(Recovery):
         :raises IdempotencyConflict: the key stands for another request.
         """
         job = self._job(wanted, self._storage.check_key(wanted.object_key))
-        found = self._journal.known(self._asking(job, terms))
+        found = self._journal.known(self._asking(job, terms, wanted))
         if isinstance(found, Busy) and not terms.wait:
             raise _in_progress(found.record)
         return None if found is None else found.record
@@ -139,7 +165,7 @@ class Pipeline(Recovery):
     def generate(self, wanted: Wanted, *, spender: str | None) -> GeneratedImage:
         """See :meth:`flask_media.MediaService.generate`."""
         job = self._job(wanted, None)
-        held = self._begin(self._asking(job, Terms(spender=spender)), job)
+        held = self._begin(self._asking(job, Terms(spender=spender), wanted), job)
         image = self.finish(held, job) if isinstance(held, Claim) else None
         if not isinstance(image, GeneratedImage):
             if isinstance(held, Claim):
@@ -147,22 +173,49 @@ class Pipeline(Recovery):
             raise OutcomeUnknown("Another process took the job over.", job_id=job.id)
         return image
 
-    def upload(
-        self, data: PictureSource, object_key: str, metadata: Mapping[str, Any] | None
-    ) -> MediaResult:
+    def upload(self, data: PictureSource, wanted: Wanted, *, reencode: bool | None) -> MediaResult:
         """See :meth:`flask_media.MediaService.upload`."""
         from . import imaging
 
-        job = upload_job(object_key, metadata, self._storage)
-        picture = imaging.inspect(read_bytes("data", data), decode=True)
-        picture = imaging.render(picture, format=job.format, generated=False)
+        is_cleaned = isinstance(data, FileStorage) if reencode is None else reencode
+        if is_cleaned and wanted.keep_original is None:
+            wanted = dataclasses.replace(wanted, keep_original=False)
+        job = upload_job(wanted, self._storage, self._delivery)
+        came = imaging.inspect(read_bytes("data", data), decode=True)
+        marks = dataclasses.replace(self._config.marks, generated=False)
+        if is_cleaned:
+            picture = imaging.clean(came, format=job.format, marks=marks)
+        else:
+            picture = imaging.render(came, format=job.format, marks=marks)
+        made = finished(
+            picture,
+            **derived(
+                job,
+                came,
+                picture,
+                marks,
+                is_eager=self._delivery.is_eager,
+                has_preview=self._config.placeholder,
+            ),
+        )
         try:
-            result = self._work.put(job, object_key, finished(picture))
+            result, stale = self._stored(job, made)
         except UploadFailed as error:
             self._work.failed(signals.upload_failed, job, error)
             raise
         self._work.emit(signals.upload_finished, job, result=result)
+        self._delivery.delete_objects(stale)
+        self._work.make_later(result)
         return result
+
+    def _stored(self, job: Job, made: Made) -> tuple[MediaResult, list[str]]:
+        """Store a picture of no journalled job; returns what of an earlier one is to be deleted."""
+        key, catalog, scope = job.object_key or "", self._journal.catalog, self._storage.location
+        planned = self._delivery.planned(key, made, job)
+        if planned:
+            catalog.expect(scope, key, planned)
+        result, listing = self._work.put(job, key, made)
+        return result, catalog.save(scope, listing)
 
     def resume(self, job_id: str, *, buy: bool) -> MediaResult | GeneratedImage:
         """See :meth:`flask_media.MediaService.resume`."""
@@ -187,11 +240,17 @@ class Pipeline(Recovery):
             object_key,
             generator=self._generator,
             storage=self._storage,
+            delivery=self._delivery,
             templates=self._templates,
             template=self._config.prompt_template,
         )
 
-    def _asking(self, job: GenerationJob, terms: Terms) -> Asking:
+    def _asking(self, job: GenerationJob, terms: Terms, wanted: Wanted) -> Asking:
+        named: dict[str, Any] = {}
+        if job.object_key is not None and wanted.variants is not None:
+            named["variants"] = {name: one.to_dict() for name, one in job.variants.items()}
+        if job.object_key is not None and wanted.keep_original is not None:
+            named["keep_original"] = wanted.keep_original
         return asking_of(
             job,
             scope=self._storage.location,
@@ -199,6 +258,7 @@ class Pipeline(Recovery):
             terms=dataclasses.replace(
                 terms, reuse=job.object_key is not None and (terms.reuse or self._config.reuse)
             ),
+            named=named,
         )
 
     def _begin(self, asking: Asking, job: GenerationJob) -> Claim | Finished | Busy:

@@ -37,6 +37,7 @@ from .values import Wanted
 if TYPE_CHECKING:
     import jinja2
 
+    from .delivery.upkeep import Delivery
     from .generators.base import Generator
     from .storage.base import Storage
 
@@ -47,6 +48,7 @@ def generation_job(
     *,
     generator: Generator,
     storage: Storage,
+    delivery: Delivery,
     templates: jinja2.Environment,
     template: str | None,
 ) -> GenerationJob:
@@ -56,6 +58,7 @@ def generation_job(
     :param object_key: where to store it, checked; None for not at all.
     :param generator: is asked whether it can do it, and how large references are useful.
     :param storage: is asked whether it is ready, and has the references that are keys.
+    :param delivery: says which variants to make.
     :param templates: finds the prompt's template.
     :param template: its name; None for the built-in one.
     :raises NotConfigured: a config key is missing.
@@ -80,34 +83,44 @@ def generation_job(
         quality=config.quality,
         model=config.model,
     )
+    file_format = target_format(object_key, config.format)
     job = GenerationJob(
         id=uuid.uuid4().hex,
         object_key=object_key,
         url=None if object_key is None else storage.url(object_key),
-        format=target_format(object_key, config.format),
+        format=file_format,
         metadata=check_metadata(wanted.metadata),
         request=request,
         config=config,
     )
+    if object_key is not None:
+        job = dataclasses.replace(
+            job,
+            variants=delivery.asked(object_key, wanted.variants, file_format),
+            keep_original=delivery.keeps_original(wanted.keep_original),
+        )
     references = _references(wanted.reference_images, request, generator, storage)
     request = dataclasses.replace(request, references=references)
     generator.check(request)
     return dataclasses.replace(job, request=request)
 
 
-def upload_job(object_key: str, metadata: Mapping[str, Any] | None, storage: Storage) -> Job:
+def upload_job(wanted: Wanted, storage: Storage, delivery: Delivery) -> Job:
     """The job of storing a picture that is there already.
 
     :raises NotConfigured: a config key is missing.
     :raises InvalidRequest: an argument is wrong; the message names it.
     """
-    key = storage.check_key(object_key)
+    key = storage.check_key(wanted.object_key)
+    file_format = target_format(key, None)
     job = Job(
         id=uuid.uuid4().hex,
         object_key=key,
         url=storage.url(key),
-        format=target_format(object_key, None),
-        metadata=check_metadata(metadata),
+        format=file_format,
+        metadata=check_metadata(wanted.metadata),
+        variants=delivery.asked(key, wanted.variants, file_format),
+        keep_original=delivery.keeps_original(wanted.keep_original),
     )
     storage.check_ready()
     return job
@@ -163,12 +176,15 @@ def asking_of(
     scope: str,
     model: str,
     terms: Terms,
+    named: Mapping[str, Any],
 ) -> Asking:
     """How the journal tells this asking from others.
 
     :param scope: the storage that it is for.
     :param model: the model that is asked first.
     :param terms: on what terms it is asked.
+    :param named: what the caller said of files beside the picture, where they said anything: the
+        same picture serves askings that differ in it, and a key stands for one of them.
     :raises InvalidRequest: the key or the spender is no text of 1 to 255 characters.
     """
     key = _named("idempotency_key", terms.idempotency_key)
@@ -181,7 +197,9 @@ def asking_of(
         [hashlib.sha256(picture.data).hexdigest() for picture in request.references],
     )
     # What the caller said: a key outlives a change of the configured model.
-    request_hash = digest(None if terms.has_made_key else job.object_key, asked, job.metadata)
+    beside = (named,) if named else ()
+    own_key = None if terms.has_made_key else job.object_key
+    request_hash = digest(own_key, asked, job.metadata, *beside)
     picture = (*asked, model)
     joinable = job.object_key is not None
     # Over HTTP each has jobs and pictures of their own: another's is none to hand out.

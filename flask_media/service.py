@@ -9,7 +9,6 @@ from datetime import date
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import BinaryIO
 from typing import overload
 
 from .errors import InvalidRequest
@@ -17,10 +16,10 @@ from .errors import MediaError
 from .errors import NotFound
 from .errors import QueueUnavailable
 from .options import ImageGenerationConfig
+from .stored import StoredPictures
+from .types import Collected
 from .types import GeneratedImage
 from .types import MediaResult
-from .types import ObjectStat
-from .wiring import Wiring
 
 if TYPE_CHECKING:
     from .inputs import PictureSource
@@ -29,9 +28,10 @@ if TYPE_CHECKING:
     from .journal.spend import Spend
     from .values import Terms
     from .values import Wanted
+    from .variants import VariantSpec
 
 
-class MediaService(Wiring):
+class MediaService(StoredPictures):
     """Generates pictures and stores them; ``current_media`` is the one of the current app.
 
     Threads may share it. It opens nothing before its first use, so it can be made before a fork.
@@ -47,6 +47,8 @@ class MediaService(Wiring):
         config: ImageGenerationConfig | None = None,
         *,
         reference_images: Iterable[PictureSource | str] = (),
+        variants: Mapping[str, VariantSpec] | None = None,
+        keep_original: bool | None = None,
         idempotency_key: str | None = None,
         reuse: bool = False,
         spender: str | None = None,
@@ -62,6 +64,10 @@ class MediaService(Wiring):
         :param metadata: stored with it: text, numbers, booleans; None values are dropped.
         :param config: how it shall look.
         :param reference_images: pictures to go by: bytes, binary files, or keys stored already.
+        :param variants: derivatives to make of it, by name: a width, a box ``(640, 400)``, a
+            :class:`Variant` or its fields; None for those of MEDIA_VARIANTS.
+        :param keep_original: store the file as the model sent it too, where another one is made of
+            it; None for what MEDIA_KEEP_ORIGINAL says.
         :param idempotency_key: your name for this request, 255 characters at most: asked again
             with it, finished or not, it is the same picture. Within a Celery task the task's id
             does this by itself.
@@ -94,6 +100,8 @@ class MediaService(Wiring):
             metadata=metadata,
             config=config,
             reference_images=reference_images,
+            variants=variants,
+            keep_original=keep_original,
         )
         return self._pipeline.generate_and_upload(wanted, terms)
 
@@ -121,21 +129,40 @@ class MediaService(Wiring):
         data: PictureSource,
         object_key: str,
         metadata: Mapping[str, Any] | None = None,
+        *,
+        variants: Mapping[str, VariantSpec] | None = None,
+        keep_original: bool | None = None,
+        reencode: bool | None = None,
     ) -> MediaResult:
         """Verify and store a picture that is there already.
 
-        Its bytes are stored as they are if the key's extension says the same format, else they
+        A werkzeug ``FileStorage`` comes from a user: it is encoded anew from its pixels, so that
+        nothing else of the file is stored, no place in its EXIF and no script behind its end.
+        Other bytes are stored as they are if the key's extension says the same format, else they
         are encoded in that format.
 
         :param data: bytes, a binary file or a werkzeug ``FileStorage``; 50 MB at most.
         :param object_key: where to store it.
         :param metadata: stored with it, as in :meth:`generate_and_upload`.
+        :param variants: derivatives to make of it, as in :meth:`generate_and_upload`.
+        :param keep_original: store the untouched file too; MEDIA_KEEP_ORIGINAL has no say where
+            the file is encoded anew for safety.
+        :param reencode: whether to encode it anew from its pixels whatever its format is; None
+            does so with a ``FileStorage``.
         :raises NotConfigured: a config key is missing.
         :raises InvalidRequest: an argument is wrong.
         :raises InvalidImage: the bytes are no usable picture.
         :raises UploadFailed: it could not be stored.
         """
-        return self._pipeline.upload(data, object_key, metadata)
+        from .values import Wanted
+
+        wanted = Wanted(
+            object_key=object_key,
+            metadata=metadata,
+            variants=variants,
+            keep_original=keep_original,
+        )
+        return self._pipeline.upload(data, wanted, reencode=reencode)
 
     def generate_many(
         self, requests: Iterable[Mapping[str, Any]], concurrency: int = 4
@@ -165,6 +192,8 @@ class MediaService(Wiring):
         config: ImageGenerationConfig | None = None,
         *,
         reference_images: Iterable[PictureSource | str] = (),
+        variants: Mapping[str, VariantSpec] | None = None,
+        keep_original: bool | None = None,
         idempotency_key: str | None = None,
         reuse: bool = False,
         spender: str | None = None,
@@ -202,6 +231,8 @@ class MediaService(Wiring):
             metadata=metadata,
             config=config,
             reference_images=reference_images,
+            variants=variants,
+            keep_original=keep_original,
         )
         return self.put_in_queue(wanted, terms)
 
@@ -308,70 +339,23 @@ class MediaService(Wiring):
         sums = self.journal.spent(None if since is None else moment("since", since), by)
         return sums if by else sums[""]
 
-    def gc(self, older_than: timedelta | None = None) -> int:
-        """Delete finished jobs from the journal; returns how many. Never one whose picture is
-        not stored. Their idempotency keys are forgotten too.
+    def gc(self, older_than: timedelta | None = None) -> Collected:
+        """Tidy up: forget finished jobs, delete what is left of pictures that are gone, and repair
+        the mirror.
 
-        :param older_than: how long ago they were finished; None is MEDIA_RETENTION_DAYS.
+        A job is never forgotten whose picture is not stored; with one goes its idempotency key.
+        The storage is asked once for each picture that has variants, and with MEDIA_STORAGE_MIRROR
+        the mirror for each object.
+
+        :param older_than: how long ago jobs were finished; None is MEDIA_RETENTION_DAYS.
+        :returns: how many of each.
         :raises InvalidRequest: it is negative.
         :raises JournalError: the journal can't be written.
         """
-        if older_than is None:
-            if self._config.retention_days is None:
-                return 0
+        if older_than is None and self._config.retention_days is not None:
             older_than = timedelta(days=self._config.retention_days)
-        if older_than < timedelta(0):
+        if older_than is not None and older_than < timedelta(0):
             raise InvalidRequest("older_than must not be negative.")
-        return self.journal.collect(older_than.total_seconds())
-
-    # What is stored
-
-    def url(self, object_key: str) -> str:
-        """Where the object can be fetched, if it is public. Makes no network call.
-
-        :raises InvalidRequest: the key is wrong.
-        """
-        return self.storage.url(object_key)
-
-    def signed_url(self, object_key: str, expires_in: float | timedelta = 3600) -> str:
-        """Where whoever has the URL can fetch the object for a while, public or not.
-
-        Makes no network call. Of a bucket it is a URL of the store, never of SPACES_CDN_URL; else
-        it is one of the blueprint's files route, a path of this app.
-
-        :param expires_in: seconds, or a ``timedelta``: more than 0, 7 days at most.
-        :raises InvalidRequest: an argument is wrong.
-        :raises NotConfigured: the bucket's credentials are missing; else the app's SECRET_KEY, or
-            the blueprint.
-        """
-        return self.storage.signed_url(object_key, expires_in)
-
-    def open(self, object_key: str) -> BinaryIO:
-        """Open the object for reading: a binary file and context manager.
-
-        :raises NotFound: there is none.
-        :raises StorageError: the storage refused or failed.
-        """
-        return self.storage.open(object_key)
-
-    def exists(self, object_key: str) -> bool:
-        """Whether there is an object under the key.
-
-        :raises StorageError: the storage refused or failed.
-        """
-        return self.storage.exists(object_key)
-
-    def stat(self, object_key: str) -> ObjectStat:
-        """Size in bytes, content type and metadata of the object.
-
-        :raises NotFound: there is none.
-        :raises StorageError: the storage refused or failed.
-        """
-        return self.storage.stat(object_key)
-
-    def delete(self, object_key: str) -> None:
-        """Delete the object; one that is not there is no error.
-
-        :raises StorageError: the storage refused or failed.
-        """
-        self.storage.delete(object_key)
+        jobs = self.journal.collect(older_than.total_seconds()) if older_than is not None else 0
+        deleted, copied = self.delivery.collect()
+        return Collected(jobs=jobs, deleted=deleted, copied=copied)

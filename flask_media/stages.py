@@ -14,12 +14,24 @@ from .values import GenerationAnswer
 from .values import GenerationJob
 from .values import Job
 from .values import Made
+from .values import Marks
 from .values import Picture
 
 
-def rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
-    """Verify what the model sent and bring it into the form asked for.
+def rendered(
+    job: GenerationJob,
+    answer: GenerationAnswer,
+    calls: int,
+    *,
+    marks: Marks,
+    is_eager: bool,
+    has_preview: bool,
+) -> Made:
+    """Verify what the model sent, bring it into the form asked for, and make its variants.
 
+    :param marks: what each file that is encoded here says of itself.
+    :param is_eager: make the variants now.
+    :param has_preview: make placeholder data also where there are no variants.
     :raises InvalidImage: it is no usable picture; says what it cost.
     """
     from . import imaging
@@ -27,14 +39,19 @@ def rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
     config = job.config
     width, height = config.pixels
     try:
+        came = imaging.inspect(answer.data)
         picture = imaging.render(
-            imaging.inspect(answer.data),
+            came,
             width=width,
             height=height,
             format=job.format,
             quality=config.quality,
             compression=config.compression,
+            marks=marks,
         )
+        beside: dict[str, Any] = {}
+        if job.object_key is not None:
+            beside = derived(job, came, picture, marks, is_eager=is_eager, has_preview=has_preview)
     except InvalidImage as error:
         raise InvalidImage(
             f"{answer.model} sent no usable picture, and was paid for it: {error}",
@@ -42,8 +59,43 @@ def rendered(job: GenerationJob, answer: GenerationAnswer, calls: int) -> Made:
             usage=answer.usage,
         ) from None
     return finished(
-        picture, model=answer.model, usage=answer.usage, cost_usd=answer.cost_usd, attempts=calls
+        picture,
+        model=answer.model,
+        usage=answer.usage,
+        cost_usd=answer.cost_usd,
+        attempts=calls,
+        **beside,
     )
+
+
+def derived(
+    job: Job,
+    came: Picture,
+    picture: Picture,
+    marks: Marks,
+    *,
+    is_eager: bool,
+    has_preview: bool,
+) -> dict[str, Any]:
+    """What a job makes of a picture besides itself: fields of :class:`Made`.
+
+    :param came: the file as it came.
+    :param picture: what is to be stored of it.
+    :raises InvalidImage: the picture can't be decoded.
+    """
+    from . import imaging
+
+    values: dict[str, Any] = {"provenance": imaging.provenance(came, picture)}
+    if job.keep_original and came is not picture:
+        values["original"] = came
+    if job.variants and is_eager:
+        variants, preview = imaging.derive(picture, job.variants, marks=marks)
+        values["variants"] = variants
+    elif job.variants or has_preview:
+        preview = imaging.preview(picture)
+    else:
+        return values
+    return values | {"placeholder": preview.placeholder, "color": preview.color}
 
 
 def finished(picture: Picture, **values: Any) -> Made:
@@ -98,4 +150,7 @@ def media_result(job: Job, key: str, made: Made) -> MediaResult:
         cached=False,
         attempts=made.attempts,
         created_at=made.created_at,
+        placeholder=made.placeholder,
+        color=made.color,
+        provenance=made.provenance,
     )

@@ -119,6 +119,18 @@ class PictureInfo:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Collected:
+    """What ``gc`` did."""
+
+    jobs: int
+    """Finished jobs that were forgotten."""
+    deleted: int
+    """Objects and pictures that were deleted: left of what is gone."""
+    copied: int
+    """Objects that were copied to a mirror, or back from it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GeneratedImage:
     """A generated picture that was not uploaded.
 

@@ -74,8 +74,8 @@ class GenerationAnswer:
 class Wanted:
     """What a caller asks for, as it was given: nothing of it is checked."""
 
-    prompt: str
-    """What the picture shall show."""
+    prompt: str = ""
+    """What the picture shall show; nothing for an upload."""
     object_key: Any = None
     """Where to store it."""
     metadata: Mapping[str, Any] | None = None

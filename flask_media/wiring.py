@@ -26,6 +26,7 @@ from .storage import make_storage
 if TYPE_CHECKING:
     import jinja2
 
+    from .delivery.upkeep import Delivery
     from .generators.base import Generator
     from .jobs.base import Queue
     from .journal.journal import Journal
@@ -48,6 +49,7 @@ class Wiring:
     :param sender: the sender of the signals; None is the service itself.
     :param files_url: gives the URL of a key of the filesystem or memory storage, or None.
     :param sign_url: gives such a URL that lets anybody in, for so many seconds.
+    :param route_url: gives the URL of a key in the blueprint's files route, or None.
     :param prompt_loader: finds the app's own prompt template.
     :param context: what a job in the background runs in.
     :param extensions: of the app; have its Celery app.
@@ -62,6 +64,7 @@ class Wiring:
         sender: object | None = None,
         files_url: Callable[[str], str | None] | None = None,
         sign_url: Callable[[str, float], str] | None = None,
+        route_url: Callable[[str], str | None] | None = None,
         prompt_loader: jinja2.BaseLoader | None = None,
         context: Context = nullcontext,
         extensions: Mapping[str, Any] | None = None,
@@ -72,6 +75,7 @@ class Wiring:
         self._sender = self if sender is None else sender
         self._files_url = files_url
         self._sign_url = sign_url
+        self._route_url = route_url
         self._prompt_loader = prompt_loader
         self._context = context
         self._extensions = extensions
@@ -80,6 +84,7 @@ class Wiring:
         self._storage: Storage | None = None
         self._journal: Journal | None = None
         self._courier: Courier | None = None
+        self._delivery_made: Delivery | None = None
         self._made: Pipeline | None = None
         self._queue_made: Queue | None = None
         self._starter: threading.Thread | None = None
@@ -115,6 +120,7 @@ class Wiring:
                     folder=self._folder,
                     files_url=self._files_url,
                     sign_url=self._sign_url,
+                    route_url=self._route_url,
                 )
             return self._storage
 
@@ -181,6 +187,21 @@ class Wiring:
             return self._journal
 
     @property
+    def delivery(self) -> Delivery:
+        """Keeps pictures, their originals and their variants together; made at first use."""
+        with self._lock:
+            if self._delivery_made is None:
+                from .delivery.upkeep import Delivery
+
+                self._delivery_made = Delivery(
+                    self._config,
+                    storage=self.storage,
+                    catalog=self.journal.catalog,
+                    route_url=self._route_url or _no_route,
+                )
+            return self._delivery_made
+
+    @property
     def _pipeline(self) -> Pipeline:
         with self._lock:
             if self._made is None:
@@ -191,10 +212,15 @@ class Wiring:
                     generator=self.generator,
                     storage=self.storage,
                     journal=self.journal,
+                    delivery=self.delivery,
+                    later=self._make_variants_later,
                     sender=self._sender,
                     prompt_loader=self._prompt_loader,
                 )
             return self._made
+
+    def _make_variants_later(self, object_key: str) -> None:
+        self.queue.make_variants(object_key)
 
     @property
     def queue(self) -> Queue:
@@ -297,13 +323,17 @@ class Wiring:
         with self._lock:
             self._config = self._config.replace(**given)
             replaced, self._queue_made = self._queue_made, None
-            self._generator = self._storage = self._made = None
+            self._generator = self._storage = self._delivery_made = self._made = None
             if replaced is None:
                 return
             # It finishes what runs, with what it was made with; what waits is anybody's.
             closing = _started(replaced.close, "flask-media-closing", is_daemon=False)
             if closing is not None:
                 self._replaced.append(closing)
+
+
+def _no_route(_: str) -> None:
+    """Outside an app there is no blueprint."""
 
 
 def _started(work: Callable[[], None], name: str, *, is_daemon: bool) -> threading.Thread | None:

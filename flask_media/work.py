@@ -12,10 +12,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import TypeVar
 
 from . import signals
 from .attempts import ask
 from .config import MediaConfig
+from .delivery.upkeep import Delivery
 from .errors import InvalidImage
 from .errors import JobCancelled
 from .errors import JournalError
@@ -28,6 +30,7 @@ from .errors import ProviderUnavailable
 from .errors import RateLimited
 from .errors import UploadFailed
 from .journal.journal import Journal
+from .journal.listing import Listing
 from .journal.records import Claim
 from .journal.states import State
 from .journal.steps import LostHoldError
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Recorded = TypeVar("Recorded")
+
 
 class Work:
     """The stages, the journal between them, and who hears of them.
@@ -58,6 +63,8 @@ class Work:
     :param generator: draws.
     :param storage: keeps.
     :param journal: records each step.
+    :param delivery: stores pictures with what belongs to them.
+    :param later: has the queue make the variants of a stored picture.
     :param sender: the sender of the signals.
     """
 
@@ -68,12 +75,16 @@ class Work:
         generator: Generator,
         storage: Storage,
         journal: Journal,
+        delivery: Delivery,
+        later: Callable[[str], None],
         sender: object,
     ) -> None:
         self._config = config
         self._generator = generator
         self._storage = storage
         self._journal = journal
+        self._delivery = delivery
+        self._later = later
         self._sender = sender
 
     def go_on(
@@ -102,27 +113,41 @@ class Work:
                 self.record(self._journal.returned, claim)
             return generated_image(job, made)
         try:
-            result = self.put(job, job.object_key, made, seek=not claim.is_new)
+            result, listing = self.put(job, job.object_key, made, seek=not claim.is_new)
         except Exception as error:
             if claim.unwritten and isinstance(error, UploadFailed):
                 self._keep(claim, answer.data, error)  # the journal failed when the picture came
             self.failed(signals.upload_failed, job, error, claim)
             raise
-        self.record(self._journal.uploaded, claim, result)
+        scope = self._storage.location
+        stale = self.record(self._journal.uploaded, claim, result, scope, listing)
+        self._delivery.delete_objects(stale or ())
         return self._told(claim, job, result)
 
     def _told(self, claim: Claim, job: GenerationJob, result: MediaResult) -> MediaResult:
         self.emit(signals.upload_finished, job, result=result)
         if claim.state is State.UPLOADED:  # else that was not recorded: resume finds it stored
             self.record(self._journal.done, claim)
+            self.make_later(result)
         return result
 
-    def record(self, step: Callable[..., None], *arguments: Any) -> None:
+    def make_later(self, result: MediaResult) -> None:
+        """Have the queue make the variants that are to be made later. What it can't take now, the
+        journal keeps for it."""
+        if self._config.variants_when != "later" or not result.variants:
+            return
+        try:
+            self._later(result.object_key)
+        except MediaError as error:
+            logger.warning("The variants of %r wait: %s", result.object_key, error)
+
+    def record(self, step: Callable[..., Recorded], *arguments: Any) -> Recorded | None:
         """Record what has happened already. That it can't be recorded must not undo it."""
         try:
-            step(*arguments)
+            return step(*arguments)
         except JournalError as error:
             logger.error("What is done could not be recorded: %s", error)  # noqa: TRY400
+        return None
 
     def _keep(self, claim: Claim, data: bytes, error: UploadFailed) -> None:
         """Record a picture that is in no storage, or else hand it to the caller."""
@@ -251,7 +276,14 @@ class Work:
     def _made(self, claim: Claim, job: GenerationJob, answer: GenerationAnswer) -> Made:
         """Verify the answer and bring it into the form asked for."""
         try:
-            made = rendered(job, answer, len(claim.attempts))
+            made = rendered(
+                job,
+                answer,
+                len(claim.attempts),
+                marks=self._config.marks,
+                is_eager=self._delivery.is_eager,
+                has_preview=self._config.placeholder,
+            )
         except Exception as error:
             if isinstance(error, InvalidImage):
                 data = answer.data if claim.unwritten else None
@@ -261,34 +293,28 @@ class Work:
         self.emit(signals.generation_finished, job, image=generated_image(job, made))
         return made
 
-    def put(self, job: Job, key: str, made: Made, *, seek: bool = False) -> MediaResult:
-        """Store the picture under the key.
+    def put(
+        self, job: Job, key: str, made: Made, *, seek: bool = False
+    ) -> tuple[MediaResult, Listing]:
+        """Store the picture under the key, and what belongs to it.
 
         :param seek: look first whether it is there already, stored by a process that then ended.
+        :returns: the result, and how the picture is to be listed.
         :raises UploadFailed: the storage refused or failed; says whether that can pass.
         """
         self.emit(signals.upload_started, job)
-        picture = made.picture
         try:
-            size_bytes, sha256 = len(picture.data), made.sha256
-            if not (
-                seek and self._storage.holds(key, sha256, size_bytes=size_bytes, job_id=job.id)
-            ):
-                self._storage.put(
-                    key,
-                    picture.data,
-                    content_type=picture.content_type,
-                    sha256=sha256,
-                    metadata=job.metadata,
-                    job_id=job.id,
-                )
-            result = media_result(job, key, made)
+            derived = self._delivery.store(job, key, made, seek=seek)
+            is_generated = isinstance(job, GenerationJob)
+            result, listing = self._delivery.told(
+                media_result(job, key, made), derived, is_generated=is_generated
+            )
         except MediaError as cause:
             raise UploadFailed(
                 f"{key!r} could not be stored: {cause}", retryable=cause.retryable
             ) from cause
         logger.info("Job %s: stored %d bytes as %r", job.id, result.size_bytes, key)
-        return result
+        return result, listing
 
     def failed(
         self, signal: NamedSignal, job: Job, error: Exception, claim: Claim | None = None

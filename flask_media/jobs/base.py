@@ -46,6 +46,13 @@ class Queue(abc.ABC):
         :raises QueueUnavailable: there is none.
         """
 
+    @abc.abstractmethod
+    def make_variants(self, object_key: str) -> None:
+        """Have the variants of a stored picture made that the journal lists for the queue.
+
+        :raises QueueUnavailable: the queue is out of reach. The journal lists them still.
+        """
+
     def close(self) -> None:  # noqa: B027 - workers of their own go on
         """Take no more jobs, and wait for those that this process works on."""
 

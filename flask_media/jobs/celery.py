@@ -47,6 +47,9 @@ GENERATE = "flask_media.generate"
 RESUME = "flask_media.resume"
 """Name of the task that finds what was left, for beat."""
 
+MAKE_VARIANTS = "flask_media.make_variants"
+"""Name of the task that makes the variants of a stored picture."""
+
 LOST_AFTER = 3600.0
 """Seconds after which a job whose message no worker took is sent anew."""
 
@@ -107,12 +110,15 @@ class CeleryQueue(Queue):
                 logger.warning("Job %s: can't be handed over: %s", claim.id, error)
                 return
             try:
-                self._publish(task, claim.id)
+                self._publish(task, claim.id, task_id=claim.id)
             except QueueUnavailable as error:
                 if self._pipeline.turn_away(claim, job, error):
                     raise
 
         yield put
+
+    def make_variants(self, object_key: str) -> None:
+        self._publish(self._task(MAKE_VARIANTS), object_key)
 
     def close(self) -> None:
         """Close the connections to the broker; the workers go on."""
@@ -122,7 +128,7 @@ class CeleryQueue(Queue):
             producers.force_close_all()
             producers.connections.force_close_all()
 
-    def _task(self) -> Any:
+    def _task(self, name: str = GENERATE) -> Any:
         app = self._extensions.get("celery")
         if app is None:
             raise NotConfigured(
@@ -132,22 +138,23 @@ class CeleryQueue(Queue):
             )
         if not app.conf.task_always_eager:
             self._pool(app)
-        return app.tasks[GENERATE]
+        return app.tasks[name]
 
-    def _publish(self, task: Any, job_id: str) -> None:
-        """Send a job's id to the workers; or work on it here, with Celery's task_always_eager.
+    def _publish(self, task: Any, argument: str, *, task_id: str | None = None) -> None:
+        """Send a job's id, say, to the workers; or work on it here, with Celery's
+        task_always_eager.
 
         :raises QueueUnavailable: the broker is out of reach, or a router of the app's refuses.
         """
         if task.app.conf.task_always_eager:
-            task.apply_async((job_id,), task_id=job_id)  # raises with task_eager_propagates
+            task.apply_async((argument,), task_id=task_id)  # raises with task_eager_propagates
             return
         pool, failure = self._pool(task.app), ""
         try:
             with pool.acquire(block=True, timeout=BROKER_SECONDS) as producer:
                 task.apply_async(
-                    (job_id,),
-                    task_id=job_id,
+                    (argument,),
+                    task_id=task_id,
                     producer=producer,
                     retry=True,
                     retry_policy=PUBLISHING,
@@ -239,6 +246,24 @@ class CeleryQueue(Queue):
         )
         return retry
 
+    def derive(self, task: Any, object_key: str, tries: int) -> None:
+        """What a message of :data:`MAKE_VARIANTS` is for.
+
+        :param tries: how often it was tried before.
+        :raises MediaError: they can't be made; what can pass is left to :meth:`resume`.
+        :raises Retry: the message is to come again.
+        """
+        try:
+            self._pipeline.delivery.make_left(object_key)
+        except MediaError as error:
+            if (delay := self._runner.delay(error, tries)) is None:
+                raise
+            countdown = min(delay, LONGEST_WAIT)
+            retry: Retry = task.retry(
+                args=(object_key, tries + 1), kwargs={}, countdown=countdown, throw=False
+            )
+            raise retry from None
+
     def resume(self) -> dict[str, int]:
         """Send the jobs anew that dead processes had or whose message was lost.
 
@@ -262,6 +287,8 @@ class CeleryQueue(Queue):
                 logger.exception("Job %s: can't be sent to the queue anew", job_id)
         if refusal is not None:
             raise refusal
+        for key in self._pipeline.delivery.left(LOST_AFTER):
+            self.make_variants(key)
         return {"sent": sent, "told": told}
 
     def _send_anew(self, task: Any, job_id: str) -> bool:
@@ -270,7 +297,7 @@ class CeleryQueue(Queue):
         if claim is None or not self._pipeline.hand_over(claim, LOST_AFTER):
             return False
         try:
-            self._publish(task, job_id)
+            self._publish(task, job_id, task_id=job_id)
         except BaseException:
             self._pipeline.let_go(claim)
             raise
@@ -330,6 +357,22 @@ def generate(task: Any, job_id: str, tries: int = 0, due: float = 0.0) -> dict[s
         return _queue(GENERATE).work(task, job_id, tries, due)
     except MediaError as error:
         raise error from None  # its causes stay out of the result backend
+
+
+@shared_task(
+    name=MAKE_VARIANTS,
+    bind=True,
+    acks_late=True,
+    reject_on_worker_lost=True,
+    max_retries=None,
+    throws=(MediaError,),
+)
+def make_variants(task: Any, object_key: str, tries: int = 0) -> None:
+    """Make the variants of a stored picture; see :meth:`CeleryQueue.derive`."""
+    try:
+        _queue(MAKE_VARIANTS).derive(task, object_key, tries)
+    except MediaError as error:
+        raise error from None
 
 
 @shared_task(name=RESUME, throws=(MediaError,))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Empty
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from typing import TypeAlias
 
@@ -64,6 +67,11 @@ class ThreadQueue(Queue):
         self._idle = self._places = 0
         self._sweeper: threading.Thread | None = None
         self._closing = threading.Event()
+        self._wanted: SimpleQueue[str] = SimpleQueue()
+
+    def make_variants(self, object_key: str) -> None:
+        self._wanted.put(object_key)
+        self.start()
 
     @contextmanager
     def place(self) -> Iterator[Put]:
@@ -108,6 +116,7 @@ class ThreadQueue(Queue):
         """
         with self._changed:
             self._closing.set()
+            self._wanted.put("")  # wakes the sweeper
             timers, self._timers = self._timers, {}
             waiting = [task[0] for task in self._tasks]
             self._tasks.clear()
@@ -209,8 +218,29 @@ class ThreadQueue(Queue):
                 logger.warning("Jobs of dead processes can't be looked for: %s", error)
             except Exception:  # the thread has to live on: it is who notices dead processes
                 logger.exception("Jobs of dead processes could not be looked for")
-            if self._closing.wait(self._sweep_seconds):
+            if not self._make_wanted():
                 return
+
+    def _make_wanted(self) -> bool:
+        """Make variants until the next sweep; False when the process ends."""
+        end = time.monotonic() + self._sweep_seconds
+        while not self._closing.is_set():
+            try:
+                key = self._wanted.get(timeout=max(0.0, end - time.monotonic()))
+            except Empty:
+                return True
+            if key and not self._closing.is_set():
+                self._make_left(key)
+        return False
+
+    def _make_left(self, key: str) -> None:
+        try:
+            with self._context():
+                self._runner.pipeline.delivery.make_left(key)
+        except MediaError as error:
+            logger.warning("The variants of %r can't be made: %s", key, error)
+        except Exception:  # the thread has to live on
+            logger.exception("The variants of %r can't be made", key)
 
     def _adopt_dropped(self) -> None:
         with self._context():
@@ -225,6 +255,8 @@ class ThreadQueue(Queue):
                 if adopted is not None:
                     logger.info("Job %s: going on with what another process left", job_id)
                     put(*adopted)
+        for key in self._runner.pipeline.delivery.left(self._sweep_seconds):
+            self._wanted.put(key)
 
 
 def _started(thread: threading.Thread) -> bool:

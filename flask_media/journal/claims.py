@@ -14,6 +14,7 @@ from ..errors import NotFound
 from ..errors import ObjectExists
 from . import spend
 from .codec import dump
+from .database import Database
 from .outbox import Outbox
 from .owner import QUEUE
 from .owner import this_process
@@ -25,7 +26,6 @@ from .records import Claim
 from .records import Finished
 from .records import Record
 from .schema import UNFINISHED_SQL
-from .schema import Database
 from .schema import jobs
 from .spend import Budgets
 from .states import State

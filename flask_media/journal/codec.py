@@ -17,6 +17,7 @@ from ..types import Usage
 from ..values import GenerationJob
 from ..values import GenerationRequest
 from ..values import Picture
+from ..variants import check_variants
 
 
 def dump(value: Any) -> str:
@@ -40,6 +41,8 @@ def dump_job(job: GenerationJob) -> str:
             "config": job.config.to_dict(),
             "prompt": job.prompt,
             "original_prompt": job.original_prompt,
+            "variants": {name: variant.to_dict() for name, variant in job.variants.items()},
+            "keep_original": job.keep_original,
         }
     )
 
@@ -64,6 +67,9 @@ def load_job(job_id: str, text: str, references: Sequence[Picture]) -> Generatio
         url=spec["url"],
         format=ImageFormat(spec["format"]) if spec["format"] else None,
         metadata=spec["metadata"],
+        # Jobs of older versions have neither.
+        variants=check_variants(spec.get("variants", {})),
+        keep_original=spec.get("keep_original", False),
         request=request,
         config=config,
     )

@@ -13,6 +13,7 @@ from ..errors import IdempotencyConflict
 from . import spend
 from .claims import JournalClaims
 from .codec import dump
+from .database import Database
 from .outbox import Outbox
 from .owner import this_process
 from .reader import is_live
@@ -23,7 +24,6 @@ from .records import Finished
 from .records import Record
 from .records import to_nano
 from .schema import UNFINISHED_SQL
-from .schema import Database
 from .schema import jobs
 from .schema import keys
 from .schema import references

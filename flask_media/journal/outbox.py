@@ -17,9 +17,9 @@ from typing import Any
 import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
 
 from .codec import dump
+from .database import Database
 from .owner import is_gone
 from .owner import this_process
-from .schema import Database
 from .schema import jobs
 from .schema import webhooks
 from .states import State

@@ -13,11 +13,11 @@ import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the f
 from ..errors import NotFound
 from ..forks import reset_after_fork
 from . import spend
+from .database import Database
 from .owner import is_gone
 from .records import Record
 from .schema import UNFINISHED_SQL
 from .schema import UNTOLD_SQL
-from .schema import Database
 from .schema import jobs
 from .schema import keys
 from .schema import pictures

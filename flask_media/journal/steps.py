@@ -15,9 +15,12 @@ from ..errors import MediaError
 from ..types import MediaResult
 from ..values import GenerationAnswer
 from . import spend
+from .catalog import Catalog
 from .codec import dump
 from .codec import dump_error
+from .database import Database
 from .leases import Keeper
+from .listing import Listing
 from .outbox import Outbox
 from .owner import QUEUE
 from .reader import JournalReader
@@ -25,7 +28,6 @@ from .records import Claim
 from .records import to_nano
 from .schema import UNFINISHED_SQL
 from .schema import UNTOLD_SQL
-from .schema import Database
 from .schema import jobs
 from .schema import pictures
 from .schema import references
@@ -54,6 +56,8 @@ class JournalSteps(JournalReader):
         """The limits of a day."""
         self.outbox = outbox
         """The ends of jobs that a webhook is to tell of; None where there is no webhook."""
+        self.catalog = Catalog(database)
+        """Lists what is stored."""
         self._keeper = Keeper(lease, self._renew)
         self._until = database.clock() + lease
         self._step = jobs.update().where(
@@ -143,13 +147,20 @@ class JournalSteps(JournalReader):
             self._write(connection, claim, error=dump_error(error), flight=None, **risk | answered)
         claim.reserved_nano, claim.unwritten = 0, {}
 
-    def uploaded(self, claim: Claim, result: MediaResult) -> None:
-        """Record that the storage has the picture, and let its bytes go."""
+    def uploaded(
+        self, claim: Claim, result: MediaResult, scope: str, listing: Listing
+    ) -> list[str]:
+        """Record that the storage has the picture, list it, and let its bytes go.
+
+        :returns: the keys of objects to delete, as of :meth:`Catalog.put`.
+        """
         with self._moving(claim, State.UPLOADED) as connection:
             answered = self._answered(connection, claim)
             self._write(connection, claim, result=dump(result.to_dict()), error=None, **answered)
             self._let_go(connection, claim)
+            stale = self.catalog.put(connection, scope, listing)
         claim.reserved_nano, claim.unwritten = 0, {}
+        return stale
 
     def done(self, claim: Claim) -> None:
         """Record that the job is finished. Lost with a power cut, its signals are sent again."""

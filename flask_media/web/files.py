@@ -19,7 +19,9 @@ from flask import request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wsgi import wrap_file
 
+from ..errors import InvalidImage
 from ..errors import InvalidRequest
+from ..errors import JournalError
 from ..errors import NotFound
 from ..errors import StorageError
 from ..globals import current_media
@@ -57,59 +59,67 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) 
 
     @blueprint.get("/files/<path:key>", merge_slashes=False)
     def files(key: str) -> BaseResponse:
-        seconds = _seconds_granted(doorkeeper, key)
         try:
+            seconds, is_public = _granted(doorkeeper, key)
+            current_media.delivery.ensure(key)
             storage = current_media.storage
             if mode == "redirect" and storage.signs_itself:
-                return _redirect(storage, key, min(seconds, REDIRECT_SECONDS))
-            return _serve(storage, key)
+                if is_public:
+                    return _redirect(storage.public_url(key))
+                return _redirect(_signed(storage, key, min(seconds, REDIRECT_SECONDS)))
+            return _serve(storage, key, is_public=is_public)
         except (InvalidRequest, NotFound):
             abort(404)
-        except StorageError as error:
+        except (JournalError, StorageError, InvalidImage) as error:
             logger.warning("A picture could not be served: %s", error)
             abort(503 if error.retryable else 502)
 
 
-def _seconds_granted(doorkeeper: Doorkeeper, key: str) -> float:
-    """How long the sender may see the object; nobody else gets further than here."""
+def _granted(doorkeeper: Doorkeeper, key: str) -> tuple[float, bool]:
+    """For how many seconds the sender may see the object, and whether anybody may; nobody else
+    gets further than here."""
     token = request.args.get(TOKEN)
     if token is not None:
         # The link is the right; one that is wrong says nothing of who sends it or what is there.
         seconds = seconds_left(current_app, key, token)
         if seconds <= 0:
             abort(403)
-        return seconds
+        return seconds, False
     who = doorkeeper.caller()
-    if who is None:
-        abort(403)
     try:
         check_object_key(key)  # first, so that no can_read has to think of ".."
     except InvalidRequest:
-        abort(404)
-    if not doorkeeper.may_read(who, key):
-        abort(404)
-    return math.inf
+        abort(403 if who is None else 404)
+    if who is not None and doorkeeper.may_read(who, current_media.delivery.source(key)):
+        return math.inf, False
+    if not current_media.delivery.is_public(key):
+        abort(403 if who is None else 404)
+    return math.inf, True
 
 
-def _redirect(storage: Storage, key: str, seconds: float) -> BaseResponse:
+def _signed(storage: Storage, key: str, seconds: float) -> str:
     method: Literal["GET", "HEAD"] = "HEAD" if request.method == "HEAD" else "GET"
-    response = redirect(storage.signed_url(key, seconds, method=method), 302)
+    return storage.signed_url(key, seconds, method=method)
+
+
+def _redirect(url: str) -> BaseResponse:
+    response = redirect(url, 302)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _serve(storage: Storage, key: str) -> Response:
+def _serve(storage: Storage, key: str, *, is_public: bool) -> Response:
     # A body is opened where it is sent, and described by what was opened: the object under the key
     # can be another one by then.
     if request.method == "HEAD" or request.if_none_match:
-        response = _response(storage.stat(key), None)
+        response = _response(storage.stat(key), None, is_public=is_public)
         if request.method == "HEAD" or response.status_code == 304:
             return response
     file = storage.open(key)
-    return _response(file.stat, file)
+    return _response(file.stat, file, is_public=is_public)
 
 
-def _response(stat: ObjectStat, file: StoredFile | None) -> Response:
+def _response(stat: ObjectStat, file: StoredFile | None, *, is_public: bool) -> Response:
     # Not send_file: it gives no ranges where it can't know the size, and lets every cache on the
     # way keep the picture where the app sets SEND_FILE_MAX_AGE_DEFAULT.
     response = Response(
@@ -119,11 +129,11 @@ def _response(stat: ObjectStat, file: StoredFile | None) -> Response:
         headers={
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "default-src 'none'; sandbox",
-            # For links too: one asked again is a 304, and a picture that was replaced or deleted,
-            # or whose link has expired, is shown by no cache.
-            "Cache-Control": "private, no-cache",
+            "Cache-Control": _cache_control(is_public=is_public),
         },
     )
+    if (disposition := current_media.config.content_disposition) is not None:
+        response.headers["Content-Disposition"] = disposition
     response.content_length = stat.size_bytes
     if stat.sha256:
         response.set_etag(stat.sha256)
@@ -136,3 +146,14 @@ def _response(stat: ObjectStat, file: StoredFile | None) -> Response:
         response.close()
         raise
     return response
+
+
+def _cache_control(*, is_public: bool) -> str:
+    """What caches may do. Where MEDIA_CACHE_CONTROL does not say so, one that is asked again asks
+    here, for links too: a picture that was replaced or deleted, or whose link has expired, is shown
+    by no cache. And no shared cache gets what is not for everybody."""
+    configured = current_media.config.cache_control
+    if configured is None:
+        return "public, no-cache" if is_public else "private, no-cache"
+    is_shared = "private" not in configured and "no-store" not in configured
+    return "private, no-cache" if is_shared and not is_public else configured

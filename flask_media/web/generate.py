@@ -62,6 +62,7 @@ def add_generate(blueprint: Blueprint, gate: Gate, settings: Settings, places: P
 
 def _asking(ask: Ask, who: str, settings: Settings) -> tuple[Wanted, Terms]:
     from .schemas import config_of
+    from .schemas import variants_of
 
     config = config_of(ask.config)
     _check_model(config, settings)
@@ -74,6 +75,7 @@ def _asking(ask: Ask, who: str, settings: Settings) -> tuple[Wanted, Terms]:
         object_key=named or settings.keys.make(who, config.format if config else None),
         metadata=ask.metadata,
         config=config,
+        variants=variants_of(ask),
     )
     return wanted, Terms(
         idempotency_key=_idempotency_key(),

@@ -23,6 +23,9 @@ from ..options import ImageGenerationConfig
 from ..prompts import MAX_PROMPT_CHARS
 from .problems import Refused
 
+MAX_VARIANTS = 8
+"""Most derivatives that a client may ask for."""
+
 MAX_ERRORS = 20
 """Most faults of one body that are told."""
 
@@ -64,6 +67,9 @@ ThemeName = Literal[
     "isometric",
 ]
 FormatName = Literal["png", "jpeg", "jpg", "webp", "avif"]
+FitName = Literal["cover", "contain", "crop"]
+Part: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+VariantName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
 
 
 class Config(_Body):
@@ -91,6 +97,22 @@ class Config(_Body):
     )
 
 
+class VariantFields(_Body):
+    """A derivative of the picture. It never has more pixels than that."""
+
+    width: Side
+    height: Side | None = Field(None, description="Null keeps the picture whole.")
+    fit: FitName = Field("cover", description="Where the box has other proportions.")
+    focus: tuple[Part, Part] = Field((0.5, 0.5), description="What stays in sight: across, down.")
+    format: FormatName | None = Field("webp", description="Null takes the picture's.")
+    quality: QualityName = Field("standard", description="The encoder's settings.")
+
+
+Variants: TypeAlias = Annotated[
+    dict[VariantName, Side | tuple[Side, Side] | VariantFields], Field(max_length=MAX_VARIANTS)
+]
+
+
 class Ask(_Body):
     """A picture that is asked for."""
 
@@ -106,7 +128,9 @@ class Ask(_Body):
     metadata: dict[str, Scalar] | None = Field(
         None, description="Stored with it; about 1,900 bytes at most, as sent to a store."
     )
-    variants: None = Field(None, description="For a later version.")
+    variants: Variants | None = Field(
+        None, description="Derivatives by name: a width, [width, height], or fields."
+    )
 
 
 class AskWithKey(Ask):
@@ -119,6 +143,27 @@ class AskWithKey(Ask):
 
 class Nothing(_Body):
     """An empty object."""
+
+
+class Variant(_Body):
+    """A derivative of a stored picture."""
+
+    url: str = Field(description="Where it can be fetched.")
+    object_key: str
+    content_type: str
+    width: int
+    height: int
+    size_bytes: int | None = Field(description="Null while it is not made.")
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
+
+
+class Provenance(_Body):
+    """Where the picture says that it comes from."""
+
+    c2pa: bool = Field(description="Whether the file that came had a C2PA manifest.")
+    c2pa_kept: bool = Field(description="Whether the stored one has it still.")
+    claim_generator: str | None
+    digital_source_type: str | None
 
 
 class Usage(_Body):
@@ -151,6 +196,11 @@ class Result(_Body):
     cached: bool = Field(description="Whether it was there already.")
     attempts: int
     created_at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    variants: dict[str, Variant]
+    placeholder: str | None = Field(description="A data: URI to show while it loads.")
+    color: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")] | None
+    original: Variant | None = Field(description="The untouched file, where it is kept.")
+    provenance: Provenance | None
 
 
 class Fault(_Body):
@@ -228,6 +278,11 @@ def parse(model: type[Body], data: bytes) -> Body:
     raise Refused(
         400, "invalid-body", "The body is not what openapi.json says; see errors.", errors=told
     )
+
+
+def variants_of(ask: Ask) -> dict[str, Any] | None:
+    """The variants as the service takes them."""
+    return ask.model_dump(include={"variants"}, exclude_unset=True).get("variants")
 
 
 def config_of(config: Config | None) -> ImageGenerationConfig | None:

@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from flask_media import JournalError
 from flask_media import MediaError
 from flask_media.emulator import GeminiEmulator
+from flask_media.journal.database import SQLITE_PAGE_BYTES
+from flask_media.journal.database import Database
 from flask_media.journal.schema import SCHEMA_VERSION
-from flask_media.journal.schema import SQLITE_PAGE_BYTES
-from flask_media.journal.schema import Database
 from flask_media.journal.schema import metadata
 
 from .conftest import MakeMedia

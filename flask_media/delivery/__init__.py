@@ -1,0 +1,1 @@
+"""What pages get: variants, placeholders, URLs; stored, listed and tidied up."""

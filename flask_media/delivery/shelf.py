@@ -1,0 +1,298 @@
+"""A stored picture, what is stored beside it, and what is listed of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+
+from ..config import MediaConfig
+from ..errors import InvalidRequest
+from ..errors import MediaError
+from ..errors import NotConfigured
+from ..errors import NotFound
+from ..journal.listing import ORIGINAL
+from ..journal.listing import Derivative
+from ..journal.listing import Listing
+from ..journal.listing import Made as MadeState
+from ..keys import variant_key
+from ..options import ImageFormat
+from ..types import MediaResult
+from ..types import PictureInfo
+from ..types import StoredVariant
+from ..values import Job
+from ..values import Made
+from ..values import Picture
+from ..variants import Variant
+from ..variants import check_variants
+
+if TYPE_CHECKING:
+    from ..journal.catalog import Catalog
+    from ..storage.base import Storage
+
+logger = logging.getLogger(__name__)
+
+
+class Shelf:
+    """Stores pictures with what belongs to them, and lists them.
+
+    :param config: the checked config.
+    :param storage: keeps the objects.
+    :param catalog: lists them.
+    :param route_url: gives the URL of a key in the blueprint's files route; None where the app has
+        none.
+    """
+
+    def __init__(
+        self,
+        config: MediaConfig,
+        *,
+        storage: Storage,
+        catalog: Catalog,
+        route_url: Callable[[str], str | None],
+    ) -> None:
+        self._config = config
+        self._storage = storage
+        self._catalog = catalog
+        self._route_url = route_url
+
+    @property
+    def _scope(self) -> str:
+        return self._storage.location
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether variants are made with their picture."""
+        return self._config.variants_when == "eager"
+
+    # Before anything is paid
+
+    def asked(
+        self,
+        key: str,
+        variants: Mapping[str, Any] | None,
+        file_format: ImageFormat | None,
+    ) -> Mapping[str, Variant]:
+        """The variants to make of a picture: those of the call, or of the config.
+
+        :param key: the picture's.
+        :param variants: the call's; None for those of the config.
+        :param file_format: what the picture will be, None where only its bytes will say.
+        :raises InvalidRequest: one is wrong, or has a key that the storage can't keep.
+        :raises NotConfigured: they are to be made when first asked for, and there is no blueprint
+            that could be.
+        """
+        checked = self._config.variants if variants is None else check_variants(variants)
+        _check_names(checked)
+        for name, variant in checked.items():
+            if made_format := variant.format or file_format:
+                self._storage.check_key(variant_key(key, name, made_format))
+        if checked and self._config.variants_when == "lazy" and self._route_url(key) is None:
+            raise NotConfigured(
+                "MEDIA_VARIANTS_WHEN is 'lazy', and the app has no blueprint whose files route "
+                "could make a variant when it is first asked for: app.register_blueprint("
+                "media.create_blueprint(authorize=...), url_prefix='/media'); or set it to "
+                "'eager' or 'later'."
+            )
+        return checked
+
+    def keeps_original(self, asked: object) -> bool:
+        """Whether to store the untouched file too.
+
+        :param asked: what the call says; None for what the config says.
+        :raises InvalidRequest: it is no bool.
+        """
+        if asked is None:
+            return self._config.keep_original
+        if not isinstance(asked, bool):
+            raise InvalidRequest(f"keep_original is {asked!r:.80}; it must be True, False or None.")
+        return asked
+
+    # When a picture is stored
+
+    def store(self, job: Job, key: str, made: Made, *, seek: bool) -> tuple[Derivative, ...]:
+        """Store a picture, its original and its variants; returns all but the picture as listed.
+
+        :param seek: look first whether each is there already.
+        :raises StorageError: the storage refused or failed.
+        """
+        self._store(key, made.picture, made.sha256, job, seek=seek)
+        derived = []
+        if made.original is not None:
+            name = variant_key(key, ORIGINAL, made.original.format)
+            derived.append(derivative(name, ORIGINAL, None, made.original))
+            self._store(name, made.original, derived[-1].sha256 or "", job, seek=seek)
+        for variant_name, variant in job.variants.items():
+            one = self._planned(key, variant_name, variant, made.picture)
+            picture = made.variants.get(variant_name)
+            if picture is not None:
+                one = derivative(one.key, variant_name, variant, picture)
+                self._store(one.key, picture, one.sha256 or "", job, seek=seek)
+            derived.append(one)
+        return tuple(derived)
+
+    def planned(self, key: str, made: Made, job: Job) -> tuple[Derivative, ...]:
+        """All that :meth:`store` will store beside the picture."""
+        variants = [
+            self._planned(key, name, variant, made.picture)
+            for name, variant in job.variants.items()
+        ]
+        if made.original is None:
+            return tuple(variants)
+        name = variant_key(key, ORIGINAL, made.original.format)
+        return (derivative(name, ORIGINAL, None, made.original), *variants)
+
+    def told(
+        self, result: MediaResult, derived: tuple[Derivative, ...], *, is_generated: bool
+    ) -> tuple[MediaResult, Listing]:
+        """The result with what was stored beside the picture, and how that is listed."""
+        listing = Listing(
+            object_key=result.object_key,
+            job_id=result.job_id,
+            content_type=result.content_type,
+            width=result.width,
+            height=result.height,
+            size_bytes=result.size_bytes,
+            sha256=result.sha256,
+            is_generated=is_generated,
+            placeholder=result.placeholder,
+            color=result.color,
+            provenance=result.provenance,
+            derivatives=derived,
+        )
+        return self._with_variants(result, listing), listing
+
+    def _with_variants(self, result: MediaResult, listing: Listing) -> MediaResult:
+        original = listing.original
+        return dataclasses.replace(
+            result,
+            variants={name: self._variant(one) for name, one in listing.variants.items()},
+            original=None if original is None else self._variant(original),
+            placeholder=listing.placeholder,
+            color=listing.color,
+        )
+
+    def delete_objects(self, keys: Iterable[str]) -> int:
+        """Delete objects that are listed as stale; those that can't be deleted are left to ``gc``.
+
+        :returns: how many were deleted.
+        """
+        count = 0
+        for key in keys:
+            try:
+                if self._catalog.source_of(self._scope, key) is None:  # else it is made anew
+                    self._storage.delete(key)
+                    self._catalog.drop(self._scope, key)
+                    count += 1
+            except MediaError as error:
+                logger.warning("%r is left to gc(): %s", key, error)
+        return count
+
+    # What pages ask
+
+    def info(self, key: str) -> PictureInfo:
+        """See :meth:`flask_media.MediaService.info`."""
+        listing = self._listing(key)
+        is_public = listing.is_public
+        url = self._storage.public_url if is_public else self._storage.url
+        return PictureInfo(
+            url=url(key),
+            object_key=key,
+            content_type=listing.content_type,
+            width=listing.width,
+            height=listing.height,
+            size_bytes=listing.size_bytes,
+            sha256=listing.sha256,
+            job_id=listing.job_id,
+            variants={
+                name: self._variant(one, is_public=is_public)
+                for name, one in listing.variants.items()
+            },
+            placeholder=listing.placeholder,
+            color=listing.color,
+            provenance=listing.provenance,
+            is_public=is_public,
+        )
+
+    def _listing(self, key: str) -> Listing:
+        listing = None
+        if self._catalog.exists:
+            listing = self._catalog.find(self._scope, key)
+        if listing is None:
+            raise NotFound(
+                f"The journal lists no picture {key!r}. Those stored before it was there are "
+                "listed by make_variants()."
+            )
+        return listing
+
+    # One object
+
+    def _planned(self, key: str, name: str, variant: Variant, picture: Picture) -> Derivative:
+        """A variant that is not there yet."""
+        file_format = variant.format or picture.format
+        width, height = variant.pixels(picture.width, picture.height)
+        return Derivative(
+            key=variant_key(key, name, file_format),
+            name=name,
+            state=MadeState.LATER if self._config.variants_when == "later" else MadeState.LAZY,
+            spec=variant,
+            content_type=file_format.content_type,
+            width=width,
+            height=height,
+        )
+
+    def _store(self, key: str, picture: Picture, sha256: str, job: Job, *, seek: bool) -> None:
+        size = len(picture.data)
+        if seek and self._storage.holds(key, sha256, size_bytes=size, job_id=job.id):
+            return
+        self._storage.put(
+            key,
+            picture.data,
+            content_type=picture.content_type,
+            sha256=sha256,
+            metadata=job.metadata,
+            job_id=job.id,
+        )
+
+    def _variant(self, one: Derivative, *, is_public: bool = False) -> StoredVariant:
+        url = None
+        if one.state is not MadeState.STORED:
+            url = self._route_url(one.key)  # makes it when it is asked for
+        if url is None:
+            url = (self._storage.public_url if is_public else self._storage.url)(one.key)
+        return StoredVariant(
+            url=url,
+            object_key=one.key,
+            content_type=one.content_type,
+            width=one.width,
+            height=one.height,
+            size_bytes=one.size_bytes,
+            sha256=one.sha256,
+        )
+
+
+def derivative(key: str, name: str, variant: Variant | None, file: Picture) -> Derivative:
+    """How a file that is stored is listed."""
+    return Derivative(
+        key=key,
+        name=name,
+        state=MadeState.STORED,
+        spec=variant,
+        content_type=file.content_type,
+        width=file.width,
+        height=file.height,
+        size_bytes=len(file.data),
+        sha256=hashlib.sha256(file.data).hexdigest(),
+    )
+
+
+def _check_names(variants: Mapping[str, Variant]) -> None:
+    if ORIGINAL in variants:
+        raise InvalidRequest(
+            f"variants has a {ORIGINAL!r}, the name of the untouched file; choose another one."
+        )

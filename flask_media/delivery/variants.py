@@ -1,0 +1,184 @@
+"""Variants of pictures that are stored: made from them, at no cost but work."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import NotFound
+from ..forks import reset_after_fork
+from ..inputs import read_bytes
+from ..journal.listing import Derivative
+from ..journal.listing import Listing
+from ..journal.listing import Made
+from ..keys import variant_key
+from ..types import MediaResult
+from ..values import Picture
+from ..variants import Variant
+from .shelf import Shelf
+from .shelf import derivative
+
+TRIES = 3
+"""How often variants are made anew when their picture is replaced meanwhile."""
+
+LOCKS = 64
+"""Most pictures whose variants are made in a process at once; a picture's are made once."""
+
+
+class VariantMaker(Shelf):
+    """Makes variants of stored pictures."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._after_fork()
+        reset_after_fork(self)
+
+    def _after_fork(self) -> None:
+        self._locks = [threading.Lock() for _ in range(LOCKS)]
+
+    def source(self, key: str) -> str:
+        """The key of the picture that the object of that key is made of: its own where it is listed
+        as no variant."""
+        found = self._catalog.source_of(self._scope, key) if self._catalog.exists else None
+        return key if found is None else found[0]
+
+    def ensure(self, key: str) -> None:
+        """Make the object of that key if it is a variant that is still to be made."""
+        found = self._catalog.source_of(self._scope, key) if self._catalog.exists else None
+        if found is not None and found[1].state is not Made.STORED:
+            self.make(found[0], only=found[1].name)
+
+    # Variants of what is stored
+
+    def with_variants(self, result: MediaResult, variants: Mapping[str, Variant]) -> MediaResult:
+        """The result of a picture that was there already, with the variants that are asked for."""
+        listing = self._catalog.find(self._scope, result.object_key)
+        if listing is None or listing.sha256 != result.sha256:
+            return result  # deleted or replaced since
+        known = {name: one.spec for name, one in listing.variants.items()}
+        if any(known.get(name) != variant for name, variant in variants.items()):
+            listing = self.make(result.object_key, variants)
+        return self._with_variants(result, listing)
+
+    def make(
+        self,
+        key: str,
+        variants: Mapping[str, Any] | None = None,
+        *,
+        only: str | None = None,
+        left: bool = False,
+    ) -> Listing:
+        """Make variants of a stored picture, and store them.
+
+        :param variants: new ones, or others in place of those of the same name; None makes those
+            that it has.
+        :param only: makes just the one of that name, unless it is there by now.
+        :param left: makes just those that are not there.
+        :raises NotFound: there is no such picture.
+        :raises InvalidRequest: a variant is wrong.
+        :raises InvalidImage: what is stored there is no picture.
+        :raises StorageError: the storage refused or failed.
+        """
+        checked = None if variants is None else self.asked(key, variants, None)
+        names: set[str] = set()
+        with self._locks[hash(key) % LOCKS]:
+            for _ in range(TRIES):
+                listing = self._listing_or_new(key)
+                wanted = checked or {
+                    name: one.spec
+                    for name, one in listing.variants.items()
+                    if one.spec is not None and (name in names or _is_wanted(one, only, left=left))
+                }
+                if not wanted or self._make(listing, wanted):
+                    return self._listing(key)
+                # Its picture was replaced: what was stored may be in place of that one's.
+                names = {*wanted}
+        raise NotFound(f"{key!r} is replaced all the time; its variants can't be made.")
+
+    def _make(self, listing: Listing, wanted: Mapping[str, Variant]) -> bool:
+        """Make and store variants; False if the picture was replaced or deleted meanwhile."""
+        from .. import imaging
+
+        key, scope = listing.object_key, self._scope
+        picture, sha256 = self._picture(key)
+        if sha256 != listing.sha256:  # stored by somebody else
+            self.delete_objects(self._catalog.save(scope, self._relisted(listing, picture, sha256)))
+            return False
+        derived = imaging.derive(picture, wanted, generated=listing.is_generated)
+        made = []
+        for name, variant in wanted.items():
+            file = derived.variants[name]
+            one = derivative(variant_key(key, name, file.format), name, variant, file)
+            self._storage.put(
+                one.key,
+                file.data,
+                content_type=file.content_type,
+                sha256=one.sha256 or "",
+                job_id=listing.job_id,
+            )
+            made.append(one)
+            if listing.is_public:
+                self._storage.publish(one.key)
+        preview = {"placeholder": derived.preview.placeholder, "color": derived.preview.color}
+        replaced = self._catalog.made(scope, key, sha256, made, **preview)
+        if replaced is not None:
+            self.delete_objects(replaced)
+            return True
+        if self._catalog.find(scope, key) is None:  # deleted: nothing is to be left of it
+            for one in made:
+                self._storage.delete(one.key)
+        return False
+
+    def _picture(self, key: str) -> tuple[Picture, str]:
+        from .. import imaging
+
+        with self._storage.open(key) as file:
+            data = read_bytes("object", file)
+        return imaging.inspect(data, decode=True), hashlib.sha256(data).hexdigest()
+
+    def _listing_or_new(self, key: str) -> Listing:
+        """The listing of a picture; of one that is only in the storage a new one."""
+        listing = self._catalog.find(self._scope, key)
+        if listing is not None:
+            return listing
+        stat = self._storage.stat(key)
+        picture, sha256 = self._picture(key)
+        new = Listing(
+            object_key=key,
+            job_id=stat.job_id or "",
+            content_type=picture.content_type,
+            width=picture.width,
+            height=picture.height,
+            size_bytes=len(picture.data),
+            sha256=sha256,
+            is_generated=False,
+        )
+        self._catalog.save(self._scope, new)
+        return new
+
+    def _relisted(self, listing: Listing, picture: Picture, sha256: str) -> Listing:
+        variants = [
+            self._planned(listing.object_key, name, one.spec, picture)
+            for name, one in listing.variants.items()
+            if one.spec is not None
+        ]
+        return dataclasses.replace(
+            listing,
+            content_type=picture.content_type,
+            width=picture.width,
+            height=picture.height,
+            size_bytes=len(picture.data),
+            sha256=sha256,
+            placeholder=None,
+            color=None,
+            provenance=None,
+            derivatives=tuple(variants),
+        )
+
+
+def _is_wanted(one: Derivative, only: str | None, *, left: bool) -> bool:
+    is_there = one.state is Made.STORED
+    return (only is None or one.name == only) and not (is_there and (only or left))

@@ -1,0 +1,231 @@
+"""The database that a journal is in: its engine, one a process, and its transactions."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
+from sqlalchemy import event  # noqa: TID253
+from sqlalchemy import exc  # noqa: TID253
+
+from ..errors import JournalError
+from ..forks import reset_after_fork
+from .schema import migrate
+
+SQLITE_PAGE_BYTES = 32_768
+"""SQLite's page size: pictures lie in few large pages (measured against 4 KiB: 0.7 of the CPU)."""
+
+SQLITE_CHECKPOINT_PAGES = 1_000
+"""Pages in the write-ahead log before SQLite moves them into the file."""
+
+BUSY_SECONDS = 30.0
+"""How long a write waits for another process's."""
+
+POSTGRESQL_CONNECTIONS = 16
+"""Most connections of a process: PostgreSQL takes 100 by default, and threads take turns well."""
+
+
+class Database:
+    """The engine of one journal: one a process, made at first use, tables and all.
+
+    :param url: an SQLAlchemy URL, of SQLite or PostgreSQL.
+    :param opened: is called with the first connection of a process.
+    """
+
+    def __init__(self, url: str, opened: Callable[[sa.Connection], None] | None = None) -> None:
+        self._url = sa.make_url(url)
+        self._opened = opened
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._write_lock = threading.Lock()
+        self._engine_lock = threading.Lock()
+        self._engine: sa.Engine | None = None
+        reset_after_fork(self)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there may be tables: False for a file that is not there yet."""
+        return not self.is_sqlite or Path(self._url.database or "").exists()
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[sa.Connection]:
+        """A transaction that writes; committed at the end, undone by an exception.
+
+        :param durable: whether a power cut must not undo it; a killed process undoes neither.
+        :raises JournalError: the database refuses or can't be reached.
+        """
+        engine = self._live_engine()
+        # SQLite has one writer: in a queue here, a thread is not put off by busy time-outs there.
+        lock = self._write_lock if self.is_sqlite else contextlib.nullcontext()
+        failure: str
+        try:
+            with (
+                lock,
+                engine.connect() as connection,
+                self._sync(connection, durable=durable),
+                connection.begin(),
+            ):
+                yield connection
+        except exc.IntegrityError:
+            raise  # somebody else was first, which is the caller's to see to
+        except exc.SQLAlchemyError as error:
+            failure = _in_words(error)
+        else:
+            return
+        raise JournalError(self._said(failure))
+
+    @contextmanager
+    def _sync(self, connection: sa.Connection, *, durable: bool) -> Iterator[None]:
+        """Leave out the wait for the disk at the next commit, unless it is to be durable."""
+        if durable or not self.is_sqlite:
+            yield
+            return
+        raw: Any = connection.connection.driver_connection
+        with contextlib.suppress(sqlite3.Error):  # then it waits as ever
+            raw.execute("PRAGMA synchronous=NORMAL").close()
+        try:
+            yield
+        finally:
+            try:
+                raw.execute("PRAGMA synchronous=FULL").close()
+            except sqlite3.Error:
+                connection.invalidate()  # not back to those that wait for the disk
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection for reading what is committed.
+
+        :raises JournalError: the database refuses or can't be reached.
+        """
+        engine = self._live_engine()
+        failure: str
+        try:
+            with engine.connect() as connection:
+                yield connection.execution_options(media_read=True)
+        except exc.SQLAlchemyError as error:
+            failure = _in_words(error)
+        else:
+            return
+        raise JournalError(self._said(failure))
+
+    def close(self) -> None:
+        """Close idle connections. A later use opens new ones."""
+        with self._engine_lock:
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
+
+    def clock(self) -> sa.ColumnElement[float]:
+        """Seconds since 1970 by the database's clock, which all hosts share."""
+        if self.is_sqlite:
+            return sa.literal_column("(julianday('now') - 2440587.5) * 86400.0", sa.Double)
+        return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Double)
+
+    def _said(self, words: str) -> str:
+        place = self._url.database if self.is_sqlite else self._url.host
+        return (
+            f"The journal ({self._url.get_backend_name()}, {place}) failed: {words}. Check "
+            "MEDIA_JOURNAL_URL, the disk's space and the rights."
+        )
+
+    def _live_engine(self) -> sa.Engine:
+        with self._engine_lock:
+            if self._engine is None:
+                self._engine = self._open()
+            return self._engine
+
+    def _after_fork(self) -> None:
+        self._write_lock, self._engine_lock = threading.Lock(), threading.Lock()
+        if self._engine is not None:
+            self._engine.dispose(close=False)  # the parent's connections are the parent's
+            self._engine = None
+
+    def _open(self) -> sa.Engine:
+        failure: str
+        try:
+            if self.is_sqlite:
+                if self._url.database and self._url.database != ":memory:":
+                    Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
+                engine = _sqlite_engine(self._url)
+            else:
+                engine = sa.create_engine(
+                    self._url,
+                    pool_size=8,
+                    max_overflow=POSTGRESQL_CONNECTIONS - 8,
+                    pool_pre_ping=True,
+                    hide_parameters=True,
+                )
+            with _disposed_by_fault(engine), engine.connect() as connection, connection.begin():
+                if not self.is_sqlite:  # many processes may start at once
+                    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305811326041)")
+                migrate(connection)
+                if self._opened is not None:
+                    self._opened(connection)
+        except (exc.SQLAlchemyError, OSError, ImportError) as error:
+            failure = _in_words(error)
+        else:
+            return engine
+        raise JournalError(self._said(failure))
+
+
+@contextmanager
+def _disposed_by_fault(engine: sa.Engine) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        poolclass=sa.pool.QueuePool,
+        pool_size=4,
+        max_overflow=80,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say so
+        connection.execute(f"PRAGMA page_size={SQLITE_PAGE_BYTES}").close()
+        _to_wal(connection)
+        connection.execute("PRAGMA synchronous=FULL").close()
+        connection.execute(f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}").close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        reading = connection.get_execution_options().get("media_read")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _to_wal(connection: Any) -> None:
+    """Switch a new file to its write-ahead log; one that has it stays as it is.
+
+    Two that open a new file at once: one of them is told "locked", without the usual waiting.
+    """
+    import tenacity
+
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(sqlite3.OperationalError),
+        wait=tenacity.wait_random(0.005, 0.05),
+        stop=tenacity.stop_after_delay(BUSY_SECONDS),
+        reraise=True,
+    ):
+        with attempt:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+
+
+def _in_words(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else 'no reason'}"
