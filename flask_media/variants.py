@@ -25,6 +25,9 @@ from .options import check_choice
 from .options import check_format
 from .options import wrong
 
+ORIGINAL = "original"
+"""Name that the untouched file is kept under; no variant may have it."""
+
 MAX_VARIANTS = 32
 """Most variants of one picture."""
 
@@ -190,6 +193,10 @@ def check_variants(specs: object) -> dict[str, Variant]:
         raise wrong("variants", specs, "a mapping, as {'thumb': 256, 'card': (640, 400)}")
     if len(specs) > MAX_VARIANTS:
         raise InvalidRequest(f"variants has {len(specs)}; at most {MAX_VARIANTS} are allowed.")
+    if ORIGINAL in specs:
+        raise InvalidRequest(
+            f"variants has an {ORIGINAL!r}, the name of the untouched file; choose another one."
+        )
     variants = {check_variant_name(name): _variant(name, spec) for name, spec in specs.items()}
     cuts = {
         dataclasses.replace(variant, format=None, quality=ImageQuality.STANDARD)

@@ -16,7 +16,6 @@ from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import NotFound
-from ..journal.listing import ORIGINAL
 from ..journal.listing import Derivative
 from ..journal.listing import Listing
 from ..journal.listing import Made as MadeState
@@ -28,6 +27,7 @@ from ..types import StoredVariant
 from ..values import Job
 from ..values import Made
 from ..values import Picture
+from ..variants import ORIGINAL
 from ..variants import Variant
 from ..variants import check_variants
 
@@ -88,7 +88,6 @@ class Shelf:
             that could be.
         """
         checked = self._config.variants if variants is None else check_variants(variants)
-        _check_names(checked)
         for name, variant in checked.items():
             if made_format := variant.format or file_format:
                 self._storage.check_key(variant_key(key, name, made_format))
@@ -289,10 +288,3 @@ def derivative(key: str, name: str, variant: Variant | None, file: Picture) -> D
         size_bytes=len(file.data),
         sha256=hashlib.sha256(file.data).hexdigest(),
     )
-
-
-def _check_names(variants: Mapping[str, Variant]) -> None:
-    if ORIGINAL in variants:
-        raise InvalidRequest(
-            f"variants has a {ORIGINAL!r}, the name of the untouched file; choose another one."
-        )

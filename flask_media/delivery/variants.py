@@ -16,6 +16,7 @@ from ..journal.listing import Listing
 from ..journal.listing import Made
 from ..keys import variant_key
 from ..types import MediaResult
+from ..values import Marks
 from ..values import Picture
 from ..variants import Variant
 from .shelf import Shelf
@@ -107,7 +108,7 @@ class VariantMaker(Shelf):
         if sha256 != listing.sha256:  # stored by somebody else
             self.delete_objects(self._catalog.save(scope, self._relisted(listing, picture, sha256)))
             return False
-        derived = imaging.derive(picture, wanted, generated=listing.is_generated)
+        derived = imaging.derive(picture, wanted, marks=self._marks(listing))
         made = []
         for name, variant in wanted.items():
             file = derived.variants[name]
@@ -131,6 +132,9 @@ class VariantMaker(Shelf):
             for one in made:
                 self._storage.delete(one.key)
         return False
+
+    def _marks(self, listing: Listing) -> Marks:
+        return dataclasses.replace(self._config.marks, generated=listing.is_generated)
 
     def _picture(self, key: str) -> tuple[Picture, str]:
         from .. import imaging

@@ -6,6 +6,7 @@ it and nothing of it is left behind when it goes.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -15,8 +16,8 @@ import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the f
 from sqlalchemy.dialects import postgresql  # noqa: TID253
 from sqlalchemy.dialects import sqlite  # noqa: TID253
 
+from ..variants import ORIGINAL
 from .database import Database
-from .listing import ORIGINAL
 from .listing import Derivative
 from .listing import Listing
 from .listing import Made
@@ -26,6 +27,9 @@ from .listing import listing_of
 from .listing import object_row
 from .schema import derivatives
 from .schema import objects
+
+_BELONGING = [Made.STORED.value, Made.LATER.value, Made.LAZY.value]
+"""The states of what belongs to a picture."""
 
 _of_a_picture = sa.exists().where(
     objects.c.scope == derivatives.c.scope,
@@ -67,7 +71,7 @@ class Catalog:
                 .where(
                     derivatives.c.scope == scope,
                     derivatives.c.object_key == key,
-                    derivatives.c.state != Made.STALE.value,
+                    derivatives.c.state.in_(_BELONGING),
                 )
                 .order_by(derivatives.c.name)
             )
@@ -78,7 +82,7 @@ class Catalog:
         query = sa.select(derivatives).where(
             derivatives.c.scope == scope,
             derivatives.c.variant_key == variant_key,
-            derivatives.c.state != Made.STALE.value,
+            derivatives.c.state.in_(_BELONGING),
             _of_a_picture,
         )
         with self._db.read() as connection:
@@ -150,11 +154,12 @@ class Catalog:
             return list(connection.scalars(query))
 
     def leftovers(self, scope: str, older_than: float) -> list[str]:
-        """The keys of objects that are stale, or of no listed picture for so many seconds."""
+        """The keys of objects that are stale, or not listed for so many seconds."""
+        is_unlisted = sa.or_(derivatives.c.state == Made.EXPECTED.value, ~_of_a_picture)
         is_old = derivatives.c.updated_at < time.time() - older_than
         query = sa.select(derivatives.c.variant_key).where(
             derivatives.c.scope == scope,
-            sa.or_(derivatives.c.state == Made.STALE.value, sa.and_(~_of_a_picture, is_old)),
+            sa.or_(derivatives.c.state == Made.STALE.value, sa.and_(is_unlisted, is_old)),
         )
         with self._db.read() as connection:
             return list(connection.scalars(query))
@@ -184,7 +189,12 @@ class Catalog:
         nothing behind that nobody knows of."""
         with self._db.write() as connection:
             known = self._known(connection, scope, key)
-            self._put_made(connection, scope, key, [one for one in planned if one.key not in known])
+            new = [
+                dataclasses.replace(one, state=Made.EXPECTED)
+                for one in planned
+                if one.key not in known
+            ]
+            self._put_made(connection, scope, key, new)
 
     def made(
         self, scope: str, key: str, sha256: str, made: Sequence[Derivative], **values: Any

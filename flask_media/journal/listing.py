@@ -12,9 +12,6 @@ from ..types import Provenance
 from ..variants import Variant
 from .codec import dump
 
-ORIGINAL = "original"
-"""Name that the untouched file is listed under; no variant may have it."""
-
 
 class Made(enum.StrEnum):
     """Whether something that was made of a picture is there."""
@@ -25,6 +22,8 @@ class Made(enum.StrEnum):
     """The queue is to make it."""
     LAZY = "lazy"
     """It is made when it is first asked for."""
+    EXPECTED = "expected"
+    """It may be there: an upload that stores it has not listed its picture yet."""
     STALE = "stale"
     """It is of an earlier picture, and to be deleted."""
 
@@ -65,7 +64,7 @@ class Listing:
     provenance: Provenance | None = None
     is_public: bool = False
     derivatives: tuple[Derivative, ...] = ()
-    """Without those that are stale."""
+    """Without those that are stale or expected."""
 
     @property
     def original(self) -> Derivative | None:
