@@ -25,8 +25,8 @@ from flask_media.errors import NotConfigured
 from flask_media.errors import NotFound
 from flask_media.errors import StorageError
 from flask_media.options import StorageProvider
-from flask_media.storage.s3 import ATTEMPTS
 from flask_media.storage.s3 import S3Storage
+from flask_media.storage.s3_bucket import ATTEMPTS
 from flask_media.storage.s3_client import OWN_METADATA
 from flask_media.storage.s3_logs import _filter
 
