@@ -48,6 +48,7 @@ class Wiring:
     :param sender: the sender of the signals; None is the service itself.
     :param files_url: gives the URL of a key of the filesystem or memory storage, or None.
     :param sign_url: gives such a URL that lets anybody in, for so many seconds.
+    :param route_url: gives the URL of a key of a private bucket that the app serves, or None.
     :param prompt_loader: finds the app's own prompt template.
     :param context: what a job in the background runs in.
     :param extensions: of the app; have its Celery app.
@@ -62,6 +63,7 @@ class Wiring:
         sender: object | None = None,
         files_url: Callable[[str], str | None] | None = None,
         sign_url: Callable[[str, float], str] | None = None,
+        route_url: Callable[[str], str | None] | None = None,
         prompt_loader: jinja2.BaseLoader | None = None,
         context: Context = nullcontext,
         extensions: Mapping[str, Any] | None = None,
@@ -72,6 +74,7 @@ class Wiring:
         self._sender = self if sender is None else sender
         self._files_url = files_url
         self._sign_url = sign_url
+        self._route_url = route_url
         self._prompt_loader = prompt_loader
         self._context = context
         self._extensions = extensions
@@ -115,6 +118,8 @@ class Wiring:
                     folder=self._folder,
                     files_url=self._files_url,
                     sign_url=self._sign_url,
+                    route_url=self._route_url,
+                    home=self._home,
                 )
             return self._storage
 
