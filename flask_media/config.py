@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
+import re
 from collections.abc import Callable
 from collections.abc import Mapping
 from decimal import Decimal
@@ -21,6 +23,7 @@ from .config_checks import check_count
 from .config_checks import check_database_url
 from .config_checks import check_flag
 from .config_checks import check_folder
+from .config_checks import check_header
 from .config_checks import check_name
 from .config_checks import check_names
 from .config_checks import check_one_of
@@ -47,7 +50,53 @@ logger = logging.getLogger(__name__)
 
 
 def _key(name: str, check: Callable[[Any], Any], default: Any = None) -> Any:
-    return dataclasses.field(default=default, metadata={"key": name, "check": check})
+    metadata = {"key": name, "check": check}
+    if isinstance(default, Mapping):  # Python 3.11 takes any mapping for a mutable one
+        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+STORAGES = ("spaces", "filesystem", "memory")
+"""What MEDIA_STORAGE may be."""
+
+
+def check_mirror(value: Any) -> MediaConfig | str:
+    """The kind of a second storage, or the config of one."""
+    if isinstance(value, Secret):  # a mapping may have credentials in it
+        value = value.reveal()
+    if isinstance(value, MediaConfig):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*[A-Za-z0-9_-]{1,20}\s*", value):
+        return _check_mirror_kind(value)
+    fault = ""
+    try:
+        values = json.loads(value) if isinstance(value, str) else value
+        if isinstance(values, Mapping) and values:
+            return MediaConfig.from_mapping(_known(values))
+    except InvalidConfig as error:
+        fault = f" ({error})"
+    except ValueError:
+        pass
+    value = values = None  # error reporters show the locals of a frame
+    raise WrongValueError(
+        f"'spaces', 'filesystem' or 'memory', or a mapping (as JSON in the environment) with "
+        f"MEDIA_STORAGE, MEDIA_FOLDER and SPACES_... of the second storage{fault}"
+    )
+
+
+def _check_mirror_kind(value: str) -> str:
+    try:
+        return check_one_of(*STORAGES)(value)
+    except WrongValueError as wrong:
+        allowed = f"{wrong}, or a mapping"
+    raise WrongValueError(allowed, shown=repr(value))
+
+
+def _known(values: Mapping[Any, Any]) -> dict[str, Any]:
+    for name in values:
+        if name not in ("MEDIA_STORAGE", "MEDIA_FOLDER") and not str(name).startswith("SPACES_"):
+            raise InvalidConfig(f"{name!r:.40} is no key of a second storage")
+    return dict(values)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +148,7 @@ class MediaConfig:
     """Canned ACL of each object, or ``none`` to send none; None takes the provider's."""
     generator: str = _key("MEDIA_GENERATOR", check_one_of("gemini", "placeholder"), "gemini")
     """``gemini``, or ``placeholder`` for pictures drawn here, offline, that say what they are."""
-    storage: str | None = _key("MEDIA_STORAGE", check_one_of("spaces", "filesystem", "memory"))
+    storage: str | None = _key("MEDIA_STORAGE", check_one_of(*STORAGES))
     """``spaces``, ``filesystem`` or ``memory``; None is ``spaces`` if SPACES_BUCKET is set, else
     ``filesystem``."""
     folder: Path | None = _key("MEDIA_FOLDER", check_folder)
@@ -107,6 +156,16 @@ class MediaConfig:
     files_url: str | None = _key("MEDIA_FILES_URL", check_base_url)
     """Base of the filesystem storage's URLs; None is the blueprint's files route where it is
     registered, else a ``file://`` URI."""
+    cache_control: str | None = _key("MEDIA_CACHE_CONTROL", check_header)
+    """Header ``Cache-Control`` of stored pictures, as ``public, max-age=31536000, immutable``."""
+    content_disposition: str | None = _key(
+        "MEDIA_CONTENT_DISPOSITION", check_one_of("inline", "attachment")
+    )
+    """Header ``Content-Disposition`` of stored pictures: ``inline`` or ``attachment``."""
+    storage_mirror: MediaConfig | str | None = _key("MEDIA_STORAGE_MIRROR", check_mirror)
+    """A second storage, which each picture is written to as well: ``spaces``, ``filesystem`` or
+    ``memory`` with the keys that are there, or a mapping with a ``MEDIA_STORAGE``,
+    ``MEDIA_FOLDER`` and ``SPACES_...`` of its own. It shows in no log."""
     journal_url: Secret | None = _key("MEDIA_JOURNAL_URL", check_database_url)
     """SQLAlchemy URL of the journal, SQLite (relative to the instance folder) or PostgreSQL; None
     is ``media.sqlite3`` in the instance folder."""
@@ -189,6 +248,12 @@ class MediaConfig:
             value = getattr(self, field.name)
             if value is not None:
                 object.__setattr__(self, field.name, _checked(field, value))
+        mirror = self.mirror
+        if mirror is not None and mirror.place == self.place:
+            raise InvalidConfig(
+                f"MEDIA_STORAGE_MIRROR names the storage that pictures are kept in anyway "
+                f"({self.storage_name!r}). Name another one, or unset it."
+            )
         if self.webhook_url is not None and self.webhook_secret is None:
             raise InvalidConfig(
                 "MEDIA_WEBHOOK_URL needs MEDIA_WEBHOOK_SECRET, which its posts are signed with. "
@@ -215,8 +280,37 @@ class MediaConfig:
         """``spaces``, ``filesystem`` or ``memory``."""
         return self.storage or ("spaces" if self.spaces_bucket else "filesystem")
 
+    @property
+    def mirror(self) -> MediaConfig | None:
+        """The config of the second storage, None where there is none."""
+        if isinstance(self.storage_mirror, str):
+            return dataclasses.replace(self, storage=self.storage_mirror, storage_mirror=None)
+        if self.storage_mirror is None:
+            return None
+        return dataclasses.replace(
+            self.storage_mirror,
+            cache_control=self.cache_control,
+            content_disposition=self.content_disposition,
+        )
 
-_SECRET_CHECKS = (check_secret, check_database_url, check_webhook_url, check_webhook_secret)
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What the storage's config says of where it is, to tell two storages apart."""
+        if self.storage_name == "filesystem":
+            return "filesystem", self.folder or Path("media")
+        if self.storage_name == "memory":
+            return ("memory",)
+        spaces = (self.spaces_provider, self.spaces_endpoint_url, self.spaces_region)
+        return "spaces", self.spaces_bucket, *spaces
+
+
+_SECRET_CHECKS = (
+    check_mirror,
+    check_secret,
+    check_database_url,
+    check_webhook_url,
+    check_webhook_secret,
+)
 
 
 def _is_secret(field: dataclasses.Field[Any]) -> bool:
@@ -235,7 +329,7 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     except WrongValueError as wrong:
         allowed, shown = str(wrong), wrong.shown
     # Not within the handler: its traceback holds the frames that saw the value.
-    if _is_secret(field):
+    if _is_secret(field) and shown is None:
         raise InvalidConfig(f"{key} has a value that can't be used; it must be {allowed}.")
     shown = shown or repr(value)
     shown = shown if len(shown) <= 80 else shown[:77] + "..."

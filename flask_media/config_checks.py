@@ -188,6 +188,13 @@ def check_base_url(value: Any) -> str:
         raise WrongValueError(allowed, shown=wrong.shown) from None
 
 
+def check_header(value: Any) -> str:
+    text = check_text(value)
+    if not re.fullmatch("[ -~]{1,1000}", text):
+        raise WrongValueError("a header's value: ASCII without line feeds, at most 1,000 signs")
+    return text
+
+
 def check_names(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]

@@ -56,6 +56,7 @@ class FlaskMedia:
             sender=app,
             files_url=partial(_file_url, app, config.files_url),
             sign_url=partial(_signed_file_url, app),
+            route_url=partial(_file_url, app, None),
             prompt_loader=app.create_global_jinja_loader(),
             context=app.app_context,
             extensions=app.extensions,

@@ -18,13 +18,38 @@ def make_storage(
     folder: Path,
     files_url: Callable[[str], str | None] | None,
     sign_url: Callable[[str, float], str] | None = None,
+    route_url: Callable[[str], str | None] | None = None,
+    home: Path | None = None,
 ) -> Storage:
-    """The storage that MEDIA_STORAGE names.
+    """The storage that MEDIA_STORAGE names, and MEDIA_STORAGE_MIRROR beside it.
 
     :param folder: root of the filesystem storage.
     :param files_url: gives the URL of a key that the app itself serves, or None.
     :param sign_url: gives such a URL that lets anybody in, for so many seconds.
+    :param route_url: gives the URL of a key of a private bucket that the app serves, or None.
+    :param home: where the second storage's own MEDIA_FOLDER is seen from; None is the parent of
+        ``folder``.
+    :raises InvalidConfig: the second storage is the same place as the first.
     """
+    main = _make_one(config, folder, files_url, sign_url, route_url)
+    second = config.mirror
+    if second is None:
+        return main
+    if not isinstance(config.storage_mirror, str):
+        folder = (home or folder.parent) / (second.folder or "media")
+    from .mirror import MirroredStorage
+
+    # The URLs are always those of the main storage.
+    return MirroredStorage(main, _make_one(second, folder))
+
+
+def _make_one(
+    config: MediaConfig,
+    folder: Path,
+    files_url: Callable[[str], str | None] | None = None,
+    sign_url: Callable[[str, float], str] | None = None,
+    route_url: Callable[[str], str | None] | None = None,
+) -> Storage:
     match config.storage_name:
         case "filesystem":
             from .filesystem import FilesystemStorage
@@ -47,4 +72,7 @@ def make_storage(
                 addressing_style=config.spaces_addressing_style,
                 cdn_url=config.spaces_cdn_url,
                 acl=config.spaces_acl,
+                route_url=route_url,
+                cache_control=config.cache_control,
+                content_disposition=config.content_disposition,
             )

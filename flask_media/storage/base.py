@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
+import hashlib
 import io
 import math
+from collections.abc import Iterator
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from typing import ClassVar
 from typing import Literal
 from typing import final
 
@@ -19,6 +20,8 @@ from ..keys import check_job_id
 from ..keys import check_metadata
 from ..keys import check_object_key
 from ..types import ObjectStat
+from .pieces import Readable
+from .pieces import pieces
 
 MAX_EXPIRES_IN = 7 * 24 * 3600
 """Longest life of a signed URL in seconds (the limit of S3's signature version 4)."""
@@ -49,8 +52,13 @@ class Storage(abc.ABC):
     A storage is used by many threads at once and may be made before a fork and used after it.
     """
 
-    signs_itself: ClassVar[bool] = False
+    signs_itself: bool = False
     """Whether its signed URLs lead to the store, which checks them, and not to the app."""
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody gets an object by its URL but whom the app lets in, or a signed URL."""
+        return True
 
     @property
     @abc.abstractmethod
@@ -98,6 +106,37 @@ class Storage(abc.ABC):
         """
         key, text = self.check_key(key), check_metadata(metadata)
         self._put(key, data, content_type, sha256, text, check_job_id(job_id))
+
+    @final
+    def put_file(
+        self,
+        key: str,
+        file: Readable,
+        *,
+        content_type: str,
+        sha256: str,
+        size_bytes: int,
+        metadata: Mapping[str, str] | None = None,
+        job_id: str = "",
+    ) -> None:
+        """As :meth:`put`, of a binary file, read from where it stands. The bytes are checked.
+
+        Most storages keep no more of it in memory than a few pieces of 8 MiB.
+
+        :param sha256: SHA-256 of the file's bytes, 64 hexadecimal digits.
+        :param size_bytes: how many those are.
+        :raises InvalidRequest: the key, the metadata or the job's id is wrong.
+        :raises StorageError: the storage refused or failed, or the bytes are not those of
+            ``sha256`` and ``size_bytes``, and nothing is stored.
+        """
+        stat = ObjectStat(
+            size_bytes=size_bytes,
+            content_type=content_type,
+            metadata=check_metadata(metadata),
+            sha256=sha256,
+            job_id=check_job_id(job_id) or None,
+        )
+        self._put_file(self.check_key(key), pieces(key, file, stat), stat)
 
     @final
     def open(self, key: str) -> StoredFile:
@@ -159,9 +198,65 @@ class Storage(abc.ABC):
         self._delete(check_object_key(key))
 
     @final
+    def copy(self, key: str, new_key: str) -> None:
+        """Store the object under another key too, replacing one of that key.
+
+        Bytes, content type, metadata, SHA-256 and the job's id stay; who may see it is decided
+        anew, as for any object that is put.
+
+        :raises InvalidRequest: a key is wrong, or both are the same.
+        :raises NotFound: there is no object under ``key``.
+        :raises StorageError: the storage refused or failed; ``retryable`` says which.
+        """
+        if check_object_key(key) == self.check_key(new_key):
+            raise InvalidRequest(
+                f"new_key is {key!r:.80}, which is the object's own; name another."
+            )
+        self._copy(key, new_key)
+
+    @final
+    def move(self, key: str, new_key: str) -> None:
+        """Copy the object and delete it under its old key.
+
+        :raises InvalidRequest: a key is wrong, or both are the same.
+        :raises NotFound: there is no object under ``key``.
+        :raises StorageError: the storage refused or failed. The object is then under its old key,
+            or under both.
+        """
+        self.copy(key, new_key)
+        self._delete(key)
+
+    @final
+    def publish(self, key: str) -> None:
+        """Let everybody fetch the object by its :meth:`public_url`, until it is put again.
+
+        Where the app serves the objects nothing changes in the storage: the app's route decides.
+
+        :raises NotFound: there is none.
+        :raises NotConfigured: the storage can't do so for one object; says what to do.
+        :raises StorageError: the storage refused or failed.
+        """
+        self._set_public(check_object_key(key), is_public=True)
+
+    @final
+    def unpublish(self, key: str) -> None:
+        """Take back what :meth:`publish` did. A CDN may show the object still.
+
+        :raises NotFound: there is none.
+        :raises NotConfigured: the storage can't do so for one object; says what to do.
+        :raises StorageError: the storage refused or failed.
+        """
+        self._set_public(check_object_key(key), is_public=False)
+
+    @final
     def url(self, key: str) -> str:
-        """Where the object can be fetched, if it is public. Makes no network call."""
+        """Where the object can be fetched by those who may. Makes no network call."""
         return self._url(check_object_key(key))
+
+    @final
+    def public_url(self, key: str) -> str:
+        """Where everybody can fetch the object, once it is public. Makes no network call."""
+        return self._public_url(check_object_key(key))
 
     @final
     def signed_url(
@@ -202,6 +297,24 @@ class Storage(abc.ABC):
 
     @abc.abstractmethod
     def _url(self, key: str) -> str: ...
+
+    def _put_file(self, key: str, parts: Iterator[bytes], stat: ObjectStat) -> None:
+        """Store what :func:`pieces` gave, all of it or nothing. This one holds it in memory."""
+        data = b"".join(parts)
+        sha256 = stat.sha256 or hashlib.sha256(data).hexdigest()
+        metadata = dict(stat.metadata)
+        self._put(key, data, stat.content_type, sha256, metadata, stat.job_id or "")
+
+    def _copy(self, key: str, new_key: str) -> None:
+        """Through this process; for those that have no better way."""
+        with self._open(key) as file:
+            self._put_file(new_key, pieces(key, file, file.stat), file.stat)
+
+    def _set_public(self, key: str, *, is_public: bool) -> None:  # noqa: ARG002 - see publish
+        self._stat(key)
+
+    def _public_url(self, key: str) -> str:
+        return self._url(key)
 
     def _signed_url(
         self,

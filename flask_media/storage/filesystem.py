@@ -12,6 +12,7 @@ import os
 import re
 import stat as stat_module
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,35 +149,50 @@ class FilesystemStorage(Storage):
         metadata: dict[str, str],
         job_id: str,
     ) -> None:
+        stat = ObjectStat(
+            size_bytes=len(data),
+            content_type=content_type,
+            metadata=metadata,
+            sha256=sha256,
+            job_id=job_id or None,
+        )
+        self._put_file(key, (data,), stat)
+
+    def _put_file(self, key: str, parts: Iterable[bytes], stat: ObjectStat) -> None:
         about = {
             "key": key,
-            "content_type": content_type,
-            "sha256": sha256,
-            "job_id": job_id,
-            "metadata": metadata,
+            "content_type": stat.content_type,
+            "sha256": stat.sha256,
+            "job_id": stat.job_id or "",
+            "metadata": stat.metadata,
         }
         names = _names(key)
         with self._errors("write", key):
             try:
                 for _ in range(_TRIES):
-                    # A delete takes away folders that it left empty, also those made just now.
+                    # A delete takes away folders that it left empty, also those made just now, but
+                    # none that a part was written into.
                     with contextlib.suppress(FileNotFoundError):
-                        self._write(names, data, about)
+                        self._write(names, parts, about, stat.size_bytes)
                         return
-                self._write(names, data, about)
+                self._write(names, parts, about, stat.size_bytes)
             except BaseException:
                 self._folder.prune(names[:-1])
                 raise
 
-    def _write(self, names: list[bytes], data: bytes, about: dict[str, Any]) -> None:
+    def _write(
+        self, names: list[bytes], parts: Iterable[bytes], about: dict[str, Any], size_bytes: int
+    ) -> None:
         shard, sidecar = _sidecar(names)
         with (
             self._folder.open(shard, mode=0o700) as meta,
             self._folder.open(names[:-1], mode=0o777) as parent,
-            temporary(parent, data) as (file, written),
+            temporary(parent, parts) as (file, written),
         ):
+            if written.st_size != size_bytes:  # parts can be taken once
+                raise OSError(errno.EIO, "somebody deletes what is being written")
             line = json.dumps(about | {"written": _identity(written)}).encode()
-            with temporary(meta, line) as (sidecar_file, _), locked(meta):
+            with temporary(meta, (line,)) as (sidecar_file, _), locked(meta):
                 # The sidecar first: it says which file it is of, and so a crash between the two
                 # costs the old object its metadata, and never gives it that of the new one.
                 replace(sidecar_file, sidecar, meta)

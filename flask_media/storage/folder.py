@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,8 +75,10 @@ def _make(name: bytes, folder: int, mode: int) -> None:
 
 
 @contextlib.contextmanager
-def temporary(folder: int, data: bytes) -> Iterator[tuple[str, os.stat_result]]:
+def temporary(folder: int, parts: Iterable[bytes]) -> Iterator[tuple[str, os.stat_result]]:
     """A new file of that content, on the disk; deleted at the end if it still has its name.
+
+    The first part is taken once the file is there.
 
     Its modification time is set to the nanosecond, so that two files of one size differ by it.
     """
@@ -85,9 +88,10 @@ def temporary(folder: int, data: bytes) -> Iterator[tuple[str, os.stat_result]]:
     )
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
+            for part in parts:
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[file.write(rest) :]
             now = time.time_ns()
             os.utime(descriptor, ns=(now, now))
             os.fsync(descriptor)

@@ -2,62 +2,52 @@
 
 from __future__ import annotations
 
-import ipaddress
+import io
 import logging
 import math
-import re
-import threading
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
-from typing import NoReturn
-from typing import TypeVar
-from urllib.parse import urlsplit
 
 from ..config_checks import Secret
 from ..errors import InvalidConfig
 from ..errors import NotConfigured
 from ..errors import NotFound
-from ..errors import StorageError
-from ..forks import reset_after_fork
 from ..keys import quote_key
 from ..options import StorageProvider
 from ..types import ObjectStat
 from .base import Storage
 from .base import StoredFile
+from .pieces import pieces
 from .providers import PROVIDERS
+from .s3_bucket import S3Bucket
 from .s3_client import OWN_METADATA
-from .s3_client import ca_bundle
-from .s3_client import make_client
 from .s3_errors import Failure
-from .s3_errors import Place
-from .s3_errors import translate
 from .s3_objects import Body
 from .s3_objects import own_line
 from .s3_objects import stat_of
 
 if TYPE_CHECKING:
-    import tenacity
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import UploadPartOutputTypeDef
 
 logger = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
 
-ATTEMPTS = 3
-"""Tries of one request: a dropped connection, a 5xx or a 429 is tried again."""
-
-_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+MULTIPART_BYTES = 16 * 1024 * 1024
+"""Size in bytes over which an object is sent in parts, so that a fault costs one of them."""
 
 
-class S3Storage(Storage):
+class S3Storage(S3Bucket, Storage):
     """Objects in one bucket of one S3-compatible provider.
 
-    Makes no client before :meth:`check_ready` or the first request, and another one after a fork: a
-    client that was used before hands one child the other's answers. Every value is taken from here;
-    of the environment only AWS_CA_BUNDLE and the usual proxy variables count. Neither key is in any
-    log, not even in what botocore logs of each request at DEBUG.
+    Every value is taken from here; of the environment only AWS_CA_BUNDLE and the usual proxy
+    variables count. Neither key is in any log, not even in what botocore logs of each request at
+    DEBUG.
 
     :param provider: whose S3 API it is; a row of :data:`~flask_media.storage.providers.PROVIDERS`.
     :param bucket: name of the bucket; may be missing until :meth:`check_ready`.
@@ -68,6 +58,11 @@ class S3Storage(Storage):
     :param addressing_style: ``virtual`` or ``path``, None for the provider's.
     :param cdn_url: base of the objects' public URLs, None for the bucket's own URL.
     :param acl: canned ACL of each object, ``none`` to send none, None for the provider's.
+    :param route_url: gives the URL of a key that the app serves itself, or None; the URL of a
+        private object where it gives one.
+    :param cache_control: value of the header Cache-Control of each object, None for none.
+    :param content_disposition: ``inline`` or ``attachment``, the header Content-Disposition of each
+        object, None for none.
     :raises InvalidConfig: the provider is none of S3, or has no ACLs and ``public-read`` is asked.
     """
 
@@ -85,6 +80,9 @@ class S3Storage(Storage):
         addressing_style: str | None = None,
         cdn_url: str | None = None,
         acl: str | None = None,
+        route_url: Callable[[str], str | None] | None = None,
+        cache_control: str | None = None,
+        content_disposition: str | None = None,
     ) -> None:
         if provider not in PROVIDERS:
             raise InvalidConfig(f"SPACES_PROVIDER is {str(provider)!r}, which has no S3 API.")
@@ -94,18 +92,21 @@ class S3Storage(Storage):
                 f"SPACES_ACL is 'public-read', but objects have no ACL at {row.name}. Unset it, "
                 "and make the bucket public."
             )
-        self._provider = row
-        self._bucket = bucket or ""
-        self._region = region
-        self._key = key
-        self._secret = secret
-        self._addressing_style = addressing_style or row.addressing_style
+        super().__init__(
+            row,
+            bucket=bucket,
+            region=region,
+            key=key,
+            secret=secret,
+            endpoint_url=endpoint_url,
+            addressing_style=addressing_style,
+        )
         self._cdn_url = cdn_url.rstrip("/") if cdn_url else None
         self._acl = row.acl if acl is None else acl if row.has_acls and acl != "none" else None
-        self._endpoint = self._find_endpoint(endpoint_url)
-        self._endpoint_is_given = endpoint_url is not None
-        self._after_fork()
-        reset_after_fork(self)
+        self._is_private = acl == "private"
+        self._route_url = route_url
+        headers = {"CacheControl": cache_control, "ContentDisposition": content_disposition}
+        self._headers: dict[str, Any] = {name: text for name, text in headers.items() if text}
         if not row.serves_public and not cdn_url and acl != "private":
             logger.warning(
                 "%s serves no object without a signature: set SPACES_CDN_URL to the bucket's "
@@ -113,56 +114,10 @@ class S3Storage(Storage):
                 row.name,
             )
 
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()  # a fork may copy a held one
-        self._made: S3Client | None = None
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.location}>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("A storage holds credentials and can't be pickled.")
-
     @property
-    def location(self) -> str:
-        """``s3://bucket@endpoint-host``."""
-        host = (
-            urlsplit(self._endpoint).netloc
-            if self._endpoint
-            else self._provider.name.replace(" ", "-")
-        )
-        return f"s3://{self._bucket}@{host}"
-
-    def check_ready(self) -> None:
-        """See :meth:`Storage.check_ready`.
-
-        :raises NotConfigured: names each of SPACES_BUCKET, SPACES_KEY, SPACES_SECRET, SPACES_REGION
-            and SPACES_ENDPOINT_URL that is missing; or AWS_CA_BUNDLE names no file.
-        :raises InvalidConfig: boto3 can make no client for SPACES_REGION or SPACES_ENDPOINT_URL.
-        """
-        self._ready()
-        ca_bundle()
-        self._client()
-
-    def _ready(self) -> tuple[str, Secret, Secret]:
-        """Endpoint, access key and secret key, or what is missing of them."""
-        endpoint, key, secret = self._endpoint, self._key, self._secret
-        if endpoint and key and secret and self._bucket:
-            return endpoint, key, secret
-        where = "SPACES_REGION" if self._provider.endpoint else "SPACES_ENDPOINT_URL"
-        wanted = {
-            "SPACES_BUCKET": self._bucket,
-            "SPACES_KEY": key,
-            "SPACES_SECRET": secret,
-            where: endpoint,
-        }
-        missing = [name for name, value in wanted.items() if not value]
-        raise NotConfigured(
-            f"Storing pictures at {self._provider.name} needs {_listed(missing)}. Set "
-            f"{'it' if len(missing) == 1 else 'them'} in the app's config, or as "
-            f"{_listed([f'FLASK_{name}' for name in missing])} in the environment where the app "
-            "calls config.from_prefixed_env()."
-        )
+    def is_private(self) -> bool:
+        """Whether SPACES_ACL is ``private``."""
+        return self._is_private
 
     def _put(  # noqa: PLR0917 - Storage.put alone calls it
         self,
@@ -173,29 +128,81 @@ class S3Storage(Storage):
         metadata: dict[str, str],
         job_id: str,
     ) -> None:
-        arguments: dict[str, Any] = {
+        stat = ObjectStat(
+            size_bytes=len(data),
+            content_type=content_type,
+            metadata=metadata,
+            sha256=sha256,
+            job_id=job_id or None,
+        )
+        if len(data) > MULTIPART_BYTES:
+            self._put_parts(key, pieces(key, io.BytesIO(data), stat), stat)
+            return
+        arguments = self._described(key, stat)
+        # Unconditional, so that a retry after a lost answer writes the same object once more.
+        outcome = self._try("put", key, lambda client: client.put_object(**arguments, Body=data))
+        if isinstance(outcome, Failure):
+            self._check_stored(outcome, key, stat)
+
+    def _put_file(self, key: str, parts: Iterator[bytes], stat: ObjectStat) -> None:
+        if stat.size_bytes > MULTIPART_BYTES:
+            self._put_parts(key, parts, stat)
+        else:
+            super()._put_file(key, parts, stat)
+
+    def _put_parts(self, key: str, parts: Iterator[bytes], stat: ObjectStat) -> None:
+        """Upload in parts, each of which is tried again alone; a failed upload leaves none."""
+        arguments = self._described(key, stat)
+        created = self._request(
+            "put", key, lambda client: client.create_multipart_upload(**arguments)
+        )
+        where: dict[str, Any] = {
             "Bucket": self._bucket,
             "Key": key,
-            "Body": data,
-            "ContentType": content_type,
-            "Metadata": {OWN_METADATA: own_line(sha256, job_id, metadata)},
+            "UploadId": created["UploadId"],
         }
-        if self._acl:
-            arguments["ACL"] = self._acl
-        # Unconditional, so that a retry after a lost answer writes the same object once more.
-        outcome = self._try("put", key, lambda client: client.put_object(**arguments))
-        if not isinstance(outcome, Failure):
-            return
-        if outcome.error.retryable:
+        try:
+            tags: list[CompletedPartTypeDef] = []
+            for number, part in enumerate(parts, 1):
+                answer = self._request("put", key, _part_put(where, number, part))
+                tags.append({"ETag": answer["ETag"], "PartNumber": number})
+            outcome = self._try(
+                "put",
+                key,
+                lambda client: client.complete_multipart_upload(
+                    **where, MultipartUpload={"Parts": tags}
+                ),
+            )
+            if isinstance(outcome, Failure):
+                self._check_stored(outcome, key, stat)
+        except BaseException:
+            aborted = self._try("put", key, lambda client: client.abort_multipart_upload(**where))
+            if isinstance(aborted, Failure) and aborted.status != 404:
+                logger.warning("Parts of %r may be left in the bucket: %s", key, aborted.error)
+            raise
+
+    def _described(self, key: str, stat: ObjectStat) -> dict[str, Any]:
+        """The arguments of boto3 that say what an object is, and to whom it shows."""
+        line = own_line(stat.sha256 or "", stat.job_id or "", dict(stat.metadata))
+        return self._new(key) | {
+            "ContentType": stat.content_type,
+            "Metadata": {OWN_METADATA: line},
+            **self._headers,
+        }
+
+    def _new(self, key: str) -> dict[str, Any]:
+        acl = {"ACL": self._acl} if self._acl else {}
+        return {"Bucket": self._bucket, "Key": key, **acl}
+
+    def _check_stored(self, failure: Failure, key: str, stat: ObjectStat) -> None:
+        """Raise the failure of the last try of a write, unless the object is there all the same."""
+        if failure.error.retryable:
             # The object may be written and the answer lost, on the way or by a gateway's 5xx.
             found = self._try("stat", key, lambda client: self._head(client, key), attempts=1)
-            if isinstance(found, ObjectStat) and (
-                (found.size_bytes, found.sha256, found.job_id or "", found.metadata)
-                == (len(data), sha256, job_id, metadata)
-            ):
-                logger.info("The answer to a PUT of %r was lost; it is stored.", key)
+            if not isinstance(found, Failure) and _is_same(stat_of(found), stat):
+                logger.info("The answer to a write of %r was lost; it is stored.", key)
                 return
-        raise outcome.error
+        raise failure.error
 
     def _open(self, key: str) -> StoredFile:
         def get(client: S3Client) -> tuple[Any, ObjectStat]:
@@ -206,6 +213,9 @@ class S3Storage(Storage):
         return StoredFile(Body(body, lambda fault: self._fault(fault, key)), stat)
 
     def _stat(self, key: str) -> ObjectStat:
+        return stat_of(self._find(key))
+
+    def _find(self, key: str) -> HeadObjectOutputTypeDef:
         outcome = self._try("stat", key, lambda client: self._head(client, key))
         if not isinstance(outcome, Failure):
             return outcome
@@ -219,8 +229,8 @@ class S3Storage(Storage):
                 raise bucket.error
         raise outcome.error
 
-    def _head(self, client: S3Client, key: str) -> ObjectStat:
-        return stat_of(client.head_object(Bucket=self._bucket, Key=key))
+    def _head(self, client: S3Client, key: str) -> HeadObjectOutputTypeDef:
+        return client.head_object(Bucket=self._bucket, Key=key)
 
     def _delete(self, key: str) -> None:
         try:
@@ -230,7 +240,47 @@ class S3Storage(Storage):
         except NotFound:  # Google says so where the others say 204
             logger.debug("Nothing to delete under %r.", key)
 
+    def _copy(self, key: str, new_key: str) -> None:
+        arguments = self._new(new_key) | {
+            "CopySource": {"Bucket": self._bucket, "Key": key},
+            "MetadataDirective": "COPY",
+        }
+        if self._headers:  # a copy of the metadata would have those of the source
+            found = self._find(key)
+            arguments |= self._headers | {
+                "CopySourceIfMatch": found["ETag"],
+                "MetadataDirective": "REPLACE",
+                "ContentType": found["ContentType"],
+                "Metadata": found["Metadata"],
+            }
+        outcome = self._try("copy", key, lambda client: client.copy_object(**arguments))
+        if isinstance(outcome, Failure):
+            # Asked for first, because stores have words of their own for a source that is missing.
+            self._check_stored(outcome, new_key, self._stat(key))
+
+    def _set_public(self, key: str, *, is_public: bool) -> None:
+        if self._acl is None:
+            why = (
+                "SPACES_ACL sends none: set it to 'private' if the bucket takes ACLs; else make"
+                if self._provider.has_acls
+                else f"objects have none at {self._provider.name}: make"
+            )
+            raise NotConfigured(
+                f"publish and unpublish change an object's ACL, and {why} the whole bucket public, "
+                "or serve the pictures through the app by a blueprint's files route."
+            )
+        acl: Literal["public-read", "private"] = "public-read" if is_public else "private"
+        self._request(
+            "publish" if is_public else "unpublish",
+            key,
+            lambda client: client.put_object_acl(Bucket=self._bucket, Key=key, ACL=acl),
+        )
+
     def _url(self, key: str) -> str:
+        url = self._route_url(key) if self._route_url and self._is_private else None
+        return url or self._public_url(key)
+
+    def _public_url(self, key: str) -> str:
         return f"{self._cdn_url or self._bucket_url()}/{quote_key(key)}"
 
     def _signed_url(self, key: str, seconds: float, method: Literal["GET", "HEAD"]) -> str:
@@ -244,144 +294,16 @@ class S3Storage(Storage):
             ),
         )
 
-    def _bucket_url(self) -> str:
-        endpoint = self._endpoint or self._ready()[0]
-        if self._uses_virtual_host():
-            parts = urlsplit(endpoint)
-            return f"{parts.scheme}://{self._bucket}.{parts.netloc}{parts.path}"
-        return f"{endpoint}/{self._bucket}"
 
-    def _uses_virtual_host(self) -> bool:
-        """Whether the bucket is part of the host: not where no certificate or DNS name fits."""
-        host = urlsplit(self._endpoint or "").hostname or ""
-        return (
-            self._addressing_style == "virtual"
-            and _DNS_LABEL.fullmatch(self._bucket) is not None
-            and not _is_address(host)
-        )
-
-    def _find_endpoint(self, endpoint_url: str | None) -> str | None:
-        if endpoint_url:
-            return endpoint_url.rstrip("/")
-        template = self._provider.endpoint
-        region = self._region or self._provider.region
-        if template is None or ("{region}" in template and region is None):
-            return None
-        return template.format(region=region)
-
-    def _client(self) -> S3Client:
-        """This process's client.
-
-        :raises NotConfigured: a config key is missing, or wrong (``InvalidConfig``).
-        """
-        client = self._made
-        if client is None:
-            with self._lock:
-                client = self._made
-                if client is None:
-                    client = self._made = self._make_client()
-        return client
-
-    def _make_client(self) -> S3Client:
-        endpoint, key, secret = self._ready()
-        ca_bundle()
-        region = self._region or self._provider.region or "us-east-1"
-        try:
-            return make_client(
-                endpoint_url=endpoint,
-                region=region,
-                key=key.reveal(),
-                secret=secret.reveal(),
-                addressing_style="virtual" if self._uses_virtual_host() else "path",
-            )
-        except Exception as error:  # noqa: BLE001 - whatever botocore makes of a value
-            fault = type(error).__name__
-        # Not within the handler: its traceback holds frames with the credentials.
-        wrong = (
-            f"SPACES_ENDPOINT_URL is {endpoint!r}, or SPACES_REGION {region!r},"
-            if self._endpoint_is_given
-            else f"SPACES_REGION is {region!r},"
-        )
-        raise InvalidConfig(
-            f"{wrong} for which boto3 makes no client ({fault}). Write the region as 'fra1', and "
-            "a host's name without '_'."
-        )
-
-    def _request(self, action: str, key: str, ask: Callable[[S3Client], Answer]) -> Answer:
-        """Ask until there is an answer, :data:`ATTEMPTS` times at most.
-
-        :raises StorageError: without a trace of botocore's exception, which holds the request
-            and its credentials.
-        """
-        outcome = self._try(action, key, ask)
-        if isinstance(outcome, Failure):
-            raise outcome.error
-        return outcome
-
-    def _try(
-        self,
-        action: str,
-        key: str,
-        ask: Callable[[S3Client], Answer],
-        *,
-        attempts: int = ATTEMPTS,
-    ) -> Answer | Failure:
-        """The answer, or why there was none in the last of the attempts."""
-        import tenacity
-
-        client = self._client()
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_can_pass),
-            wait=_wait,
-            stop=tenacity.stop_after_attempt(attempts),
-            reraise=True,
-        )
-        try:
-            answer: Answer = retrying(self._ask, action, key, lambda: ask(client))
-        except Failure as failure:
-            return failure
-        return answer
-
-    def _ask(self, action: str, key: str, ask: Callable[[], Answer]) -> Answer:
-        try:
-            return ask()
-        except Exception as fault:  # noqa: BLE001 - botocore raises what it likes
-            failure = translate(fault, action=action, key=key, place=self._place())
-        raise failure
-
-    def _fault(self, fault: Exception, key: str) -> StorageError:
-        return translate(fault, action="open", key=key, place=self._place()).error
-
-    def _place(self) -> Place:
-        return Place(
-            bucket=self._bucket,
-            endpoint=self._endpoint or "",
-            key_id=self._key.reveal() if self._key else "",
-        )
+def _part_put(
+    where: dict[str, Any], number: int, part: bytes
+) -> Callable[[S3Client], UploadPartOutputTypeDef]:
+    return lambda client: client.upload_part(**where, PartNumber=number, Body=part)
 
 
-def _can_pass(error: BaseException) -> bool:
-    return isinstance(error, Failure) and error.error.retryable
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds to the next attempt: what the store says, else ever longer."""
-    import tenacity
-
-    failure = state.outcome.exception() if state.outcome else None
-    if isinstance(failure, Failure) and failure.retry_after is not None:
-        return failure.retry_after
-    growing = tenacity.wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.3)
-    return growing(state)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+def _is_same(found: ObjectStat, wanted: ObjectStat) -> bool:
+    """Whether one is the other as far as can be known; by its size alone nothing is known."""
+    return wanted.sha256 is not None and (
+        (found.size_bytes, found.sha256, found.job_id, found.metadata)
+        == (wanted.size_bytes, wanted.sha256, wanted.job_id, wanted.metadata)
+    )

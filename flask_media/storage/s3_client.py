@@ -75,7 +75,8 @@ def make_client(
         ),
     )
     hide_in_logs(key)
-    client.meta.events.register("before-send.s3.PutObject", _lighten)
+    for operation in ("PutObject", "UploadPart"):
+        client.meta.events.register(f"before-send.s3.{operation}", _lighten)
     _sign_with_known_digest(client, key, secret)
     return client
 

@@ -23,7 +23,15 @@ _ADVICE = {
 }
 """What to do about an error code of the S3 API."""
 
-_TRANSIENT = {"SlowDown", "RequestTimeout", "InternalError", "ServiceUnavailable", "Throttling"}
+_TRANSIENT = {
+    "SlowDown",
+    "RequestTimeout",
+    "InternalError",
+    "ServiceUnavailable",
+    "Throttling",
+    "NoSuchUpload",  # completed, and the answer lost; or somebody ended it
+    "PreconditionFailed",  # the source of a copy was replaced meanwhile
+}
 """Codes of the S3 API that go away, whatever HTTP status they come with."""
 
 

@@ -11,6 +11,7 @@ from flask_media.errors import StorageError
 from flask_media.storage.base import Storage
 from flask_media.storage.filesystem import FilesystemStorage
 from flask_media.storage.memory import MemoryStorage
+from flask_media.storage.mirror import MirroredStorage
 from flask_media.testing.storage_contract import StorageContract
 
 from ..servers import S3Server
@@ -48,6 +49,22 @@ class TestSeaweedFS(StorageContract):
     @classmethod
     def storage(cls, seaweedfs: S3Server) -> Storage:
         return seaweedfs.storage()
+
+
+class TestMirroredMemory(StorageContract):
+    """A folder with its mirror in memory."""
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Storage:
+        return MirroredStorage(FilesystemStorage(tmp_path / "media"), MemoryStorage())
+
+
+class TestMirroredFolder(StorageContract):
+    """moto with its mirror in a folder."""
+
+    @pytest.fixture
+    def storage(self, moto: S3Server, tmp_path: Path) -> Storage:
+        return MirroredStorage(moto.storage(), FilesystemStorage(tmp_path / "media"))
 
 
 class TestRcloneTLS(StorageContract):

@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -349,11 +350,11 @@ def test_folder_that_others_keep_deleting(
     """A put that loses its folder to a delete makes it again, and gives up in the end."""
     calls = []
 
-    def lose(parent: int, data: bytes) -> Any:
+    def lose(parent: int, parts: Iterable[bytes]) -> Any:
         calls.append(parent)
         if len(calls) < 5:
             raise FileNotFoundError(errno.ENOENT, "gone")
-        return temporary(parent, data)
+        return temporary(parent, parts)
 
     with monkeypatch.context() as patch:
         patch.setattr(filesystem, "temporary", lose)

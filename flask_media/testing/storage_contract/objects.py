@@ -1,16 +1,4 @@
-"""What every storage must do, as tests to run on your own.
-
-::
-
-    class TestMyStorage(StorageContract):
-        @pytest.fixture
-        def storage(self):
-            return MyStorage(...)
-
-Needs pytest. The storage may hold other objects: each test writes below a name of its own.
-For assertions that show their values call
-``pytest.register_assert_rewrite("flask_media.testing.storage_contract")`` in your ``conftest.py``.
-"""
+"""The contract of objects: what is put can be read, whatever its key, type and metadata."""
 
 # ruff: noqa: S101 - these are tests
 
@@ -20,18 +8,20 @@ import hashlib
 import io
 import os
 import re
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
 
 import pytest
 
-from ..errors import InvalidRequest
-from ..errors import NotConfigured
-from ..errors import NotFound
-from ..keys import MAX_JOB_ID_LENGTH
-from ..keys import MAX_METADATA_BYTES
-from ..storage.base import Storage
+from ...errors import InvalidRequest
+from ...errors import NotConfigured
+from ...errors import NotFound
+from ...keys import MAX_JOB_ID_LENGTH
+from ...keys import MAX_METADATA_BYTES
+from ...storage.base import Storage
+from .base import ContractBase
+from .base import put
+from .base import read
 
 THREADS = 16
 """Threads of the tests of concurrency."""
@@ -85,23 +75,13 @@ _METADATA = {
 }
 
 
-class StorageContract:
-    """Subclass it with a fixture ``storage``; every test must pass."""
-
-    @pytest.fixture
-    def storage(self) -> Storage:
-        """The storage to test. Yours to write."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def folder(self) -> str:
-        """A name of its own for each test."""
-        return f"contract-{uuid.uuid4().hex}"
+class ObjectContract(ContractBase):
+    """Objects are put, read and deleted; keys, metadata and URLs."""
 
     def test_round_trip(self, storage: Storage, folder: str) -> None:
         """What was put can be read, and stat tells its size, type, metadata and hash."""
-        _put(storage, f"{folder}/a.png", b"\x89PNG\r\n\0\xff", {"goal": "7"})
-        assert _read(storage, f"{folder}/a.png") == b"\x89PNG\r\n\0\xff"
+        put(storage, f"{folder}/a.png", b"\x89PNG\r\n\0\xff", {"goal": "7"})
+        assert read(storage, f"{folder}/a.png") == b"\x89PNG\r\n\0\xff"
         stat = storage.stat(f"{folder}/a.png")
         assert (stat.size_bytes, stat.content_type) == (8, "image/png")
         assert stat.metadata == {"goal": "7"}
@@ -109,25 +89,25 @@ class StorageContract:
 
     def test_empty_object(self, storage: Storage, folder: str) -> None:
         """An object may be empty."""
-        _put(storage, f"{folder}/empty", b"")
-        assert _read(storage, f"{folder}/empty") == b""
+        put(storage, f"{folder}/empty", b"")
+        assert read(storage, f"{folder}/empty") == b""
         assert storage.stat(f"{folder}/empty").size_bytes == 0
 
     def test_content_type(self, storage: Storage, folder: str) -> None:
         """The content type is the one given, whatever the key's extension says."""
-        _put(storage, f"{folder}/a.png", b"x", content_type="image/webp")
+        put(storage, f"{folder}/a.png", b"x", content_type="image/webp")
         assert storage.stat(f"{folder}/a.png").content_type == "image/webp"
 
     def test_metadata(self, storage: Storage, folder: str) -> None:
         """Metadata comes back as it was given: no case, space, sign or letter is lost."""
-        _put(storage, f"{folder}/a", b"x", _METADATA)
+        put(storage, f"{folder}/a", b"x", _METADATA)
         assert storage.stat(f"{folder}/a").metadata == _METADATA
 
     def test_largest_metadata(self, storage: Storage, folder: str) -> None:
         """Metadata of the largest size allowed is kept, beside the longest id of a job."""
         metadata = {"name": "v" * (MAX_METADATA_BYTES - len("name="))}
         job_id = "j" * MAX_JOB_ID_LENGTH
-        _put(storage, f"{folder}/a", b"x", metadata, job_id=job_id)
+        put(storage, f"{folder}/a", b"x", metadata, job_id=job_id)
         stat = storage.stat(f"{folder}/a")
         assert (stat.metadata, stat.job_id) == (metadata, job_id)
 
@@ -135,7 +115,7 @@ class StorageContract:
     def test_wrong_metadata(self, storage: Storage, folder: str, metadata: dict[str, str]) -> None:
         """Metadata that no header can carry is refused and nothing stored."""
         with pytest.raises(InvalidRequest):
-            _put(storage, f"{folder}/a", b"x", metadata)
+            put(storage, f"{folder}/a", b"x", metadata)
         with pytest.raises(NotFound):
             storage.stat(f"{folder}/a")
 
@@ -145,7 +125,7 @@ class StorageContract:
         self, storage: Storage, folder: str, job_id: str, metadata: dict[str, str]
     ) -> None:
         """The job that made an object is told by stat and by the open file, beside the metadata."""
-        _put(storage, f"{folder}/a", b"x", metadata, job_id=job_id)
+        put(storage, f"{folder}/a", b"x", metadata, job_id=job_id)
         stat = storage.stat(f"{folder}/a")
         assert (stat.job_id, stat.metadata) == (job_id or None, metadata)
         assert stat.sha256 == hashlib.sha256(b"x").hexdigest()
@@ -156,49 +136,49 @@ class StorageContract:
     def test_wrong_job_id(self, storage: Storage, folder: str, job_id: str) -> None:
         """What is no id of a job is refused and nothing stored."""
         with pytest.raises(InvalidRequest, match="job_id"):
-            _put(storage, f"{folder}/a", b"x", job_id=job_id)
+            put(storage, f"{folder}/a", b"x", job_id=job_id)
         assert not storage.exists(f"{folder}/a")
 
     def test_holds(self, storage: Storage, folder: str) -> None:
         """An object is recognised by its hash, and by size and job where they are given."""
         key, sha256 = f"{folder}/a", hashlib.sha256(b"same").hexdigest()
         assert not storage.holds(key, sha256)
-        _put(storage, key, b"same", job_id="mine")
+        put(storage, key, b"same", job_id="mine")
         assert storage.holds(key, sha256)
         assert storage.holds(key, sha256, size_bytes=4, job_id="mine")
         assert not storage.holds(key, "0" * 64, size_bytes=4, job_id="mine")
         assert not storage.holds(key, sha256, size_bytes=5)
         for other in ("another", "Mine", ""):
             assert not storage.holds(key, sha256, job_id=other)
-        _put(storage, key, b"same")
+        put(storage, key, b"same")
         assert storage.holds(key, sha256, job_id="")
         assert not storage.holds(key, sha256, job_id="mine")
 
     def test_overwrite(self, storage: Storage, folder: str) -> None:
         """A second put replaces bytes, type and metadata."""
-        _put(storage, f"{folder}/a", b"a longer first one", {"first": "1"})
-        _put(storage, f"{folder}/a", b"second", {"second": "2"}, content_type="image/jpeg")
+        put(storage, f"{folder}/a", b"a longer first one", {"first": "1"})
+        put(storage, f"{folder}/a", b"second", {"second": "2"}, content_type="image/jpeg")
         stat = storage.stat(f"{folder}/a")
-        assert _read(storage, f"{folder}/a") == b"second"
+        assert read(storage, f"{folder}/a") == b"second"
         assert (stat.size_bytes, stat.content_type) == (6, "image/jpeg")
         assert stat.metadata == {"second": "2"}
 
     def test_delete(self, storage: Storage, folder: str) -> None:
         """A deleted object is gone, the others stay, and to delete it again is no error."""
-        _put(storage, f"{folder}/b/a", b"x")
-        _put(storage, f"{folder}/b/c", b"y")
+        put(storage, f"{folder}/b/a", b"x")
+        put(storage, f"{folder}/b/c", b"y")
         storage.delete(f"{folder}/b/a")
         storage.delete(f"{folder}/b/a")
         storage.delete(f"{folder}/never/was")
         with pytest.raises(NotFound):
             storage.stat(f"{folder}/b/a")
-        assert _read(storage, f"{folder}/b/c") == b"y"
+        assert read(storage, f"{folder}/b/c") == b"y"
 
     def test_put_after_delete(self, storage: Storage, folder: str) -> None:
         """A key is as new after a delete, without the old metadata."""
-        _put(storage, f"{folder}/a", b"x", {"old": "1"})
+        put(storage, f"{folder}/a", b"x", {"old": "1"})
         storage.delete(f"{folder}/a")
-        _put(storage, f"{folder}/a", b"y")
+        put(storage, f"{folder}/a", b"y")
         assert storage.stat(f"{folder}/a").metadata == {}
 
     def test_not_found(self, storage: Storage, folder: str) -> None:
@@ -212,7 +192,7 @@ class StorageContract:
     def test_wrong_key(self, storage: Storage, key: str) -> None:
         """A key that not every storage can keep is refused by every method."""
         with pytest.raises(InvalidRequest):
-            _put(storage, key, b"x")
+            put(storage, key, b"x")
         for ask in (storage.open, storage.stat, storage.delete, storage.url, storage.check_key):
             with pytest.raises(InvalidRequest):
                 ask(key)
@@ -244,8 +224,8 @@ class StorageContract:
         """A key may hold any letter and sign; its URL holds none that a URL can't."""
         key = f"{folder}/{name}"
         assert storage.check_key(key) == key
-        _put(storage, key, name.encode())
-        assert _read(storage, key) == name.encode()
+        put(storage, key, name.encode())
+        assert read(storage, key) == name.encode()
         assert storage.stat(key).size_bytes == len(name.encode())
         url = storage.url(key)
         assert re.fullmatch(r"[A-Za-z0-9._~!$&'()*+,;=:@/%\-]+", url)
@@ -257,8 +237,8 @@ class StorageContract:
         """Keys that look alike are different objects."""
         keys = [f"{folder}/{name}" for name in ("a b", "a+b", "a%20b", "a\u00e9", "ae\u0301")]
         for key in keys:
-            _put(storage, key, key.encode())
-        assert [_read(storage, key) for key in keys] == [key.encode() for key in keys]
+            put(storage, key, key.encode())
+        assert [read(storage, key) for key in keys] == [key.encode() for key in keys]
 
     def test_longest_key(self, storage: Storage, folder: str) -> None:
         """A key of exactly 1,024 bytes is kept."""
@@ -266,21 +246,21 @@ class StorageContract:
         key += ("/" + "x" * 99) * 10
         key = key[: 1024 - (len(key.encode()) - len(key))]
         assert len(key.encode()) == 1024
-        _put(storage, key, b"x")
-        assert _read(storage, key) == b"x"
+        put(storage, key, b"x")
+        assert read(storage, key) == b"x"
 
     def test_big_object(self, storage: Storage, folder: str) -> None:
         """Twelve million bytes come back as they were, in one read and in many."""
         data = os.urandom(12_000_000)
-        _put(storage, f"{folder}/big", data)
+        put(storage, f"{folder}/big", data)
         with storage.open(f"{folder}/big") as file:
             parts = iter(lambda: file.read(1_000_003), b"")
             assert hashlib.sha256(b"".join(parts)).digest() == hashlib.sha256(data).digest()
-        assert _read(storage, f"{folder}/big") == data
+        assert read(storage, f"{folder}/big") == data
 
     def test_open_is_a_file(self, storage: Storage, folder: str) -> None:
         """What open gives is a binary file and a context manager, and can be left half read."""
-        _put(storage, f"{folder}/a", b"0123456789")
+        put(storage, f"{folder}/a", b"0123456789")
         with storage.open(f"{folder}/a") as file:
             assert (file.read(4), file.read(4), file.read(4), file.read(4)) == (
                 b"0123",
@@ -296,11 +276,11 @@ class StorageContract:
 
     def test_open_describes_itself(self, storage: Storage, folder: str) -> None:
         """An open file's stat is that of its own bytes, as stat would give it."""
-        _put(storage, f"{folder}/a", b"0123456789", {"goal": "7"}, content_type="image/webp")
+        put(storage, f"{folder}/a", b"0123456789", {"goal": "7"}, content_type="image/webp")
         with storage.open(f"{folder}/a") as file:
             assert file.stat == storage.stat(f"{folder}/a")
             assert file.stat.size_bytes == len(file.read())
-        _put(storage, f"{folder}/empty", b"")
+        put(storage, f"{folder}/empty", b"")
         with storage.open(f"{folder}/empty") as file:
             assert (file.read(), file.stat.size_bytes) == (b"", 0)
 
@@ -310,8 +290,8 @@ class StorageContract:
         def work(number: int) -> None:
             key, data = f"{folder}/{number % 4}/{number}", str(number).encode() * 1000
             for _ in range(2):
-                _put(storage, key, data, {"number": str(number)})
-                assert _read(storage, key) == data
+                put(storage, key, data, {"number": str(number)})
+                assert read(storage, key) == data
                 assert storage.stat(key).metadata == {"number": str(number)}
                 storage.delete(key)
 
@@ -321,12 +301,12 @@ class StorageContract:
     def test_threads_with_one_key(self, storage: Storage, folder: str) -> None:
         """A reader sees one writer's bytes whole, never half of them, never none."""
         versions = {number: bytes([number]) * (20_000 + number) for number in range(THREADS)}
-        _put(storage, f"{folder}/a", versions[0], {"number": "0"})
+        put(storage, f"{folder}/a", versions[0], {"number": "0"})
 
         def work(number: int) -> None:
             for _ in range(3):
                 if number % 2:
-                    _put(storage, f"{folder}/a", versions[number], {"number": str(number)})
+                    put(storage, f"{folder}/a", versions[number], {"number": str(number)})
                 else:
                     with storage.open(f"{folder}/a") as file:
                         data, stat = file.read(), file.stat
@@ -337,7 +317,7 @@ class StorageContract:
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(work, range(THREADS)))
         stat = storage.stat(f"{folder}/a")
-        data = _read(storage, f"{folder}/a")
+        data = read(storage, f"{folder}/a")
         assert data == versions[int(stat.metadata["number"])]
         assert stat.sha256 == hashlib.sha256(data).hexdigest()
 
@@ -350,23 +330,3 @@ class StorageContract:
         assert storage.location == storage.location
         assert re.match(r"[a-z0-9+]+://\S", storage.location)
         assert storage.location.isprintable()
-
-
-def _put(
-    storage: Storage,
-    key: str,
-    data: bytes,
-    metadata: dict[str, str] | None = None,
-    *,
-    content_type: str = "image/png",
-    job_id: str = "",
-) -> None:
-    sha256 = hashlib.sha256(data).hexdigest()
-    storage.put(
-        key, data, content_type=content_type, sha256=sha256, metadata=metadata, job_id=job_id
-    )
-
-
-def _read(storage: Storage, key: str) -> bytes:
-    with storage.open(key) as file:
-        return file.read()
