@@ -35,6 +35,7 @@ from .request import upload_job
 from .stages import finished
 from .types import GeneratedImage
 from .types import MediaResult
+from .values import UNMARKED
 from .values import GenerationJob
 from .values import Terms
 from .values import Wanted
@@ -155,7 +156,7 @@ class Pipeline(Recovery):
 
         job = upload_job(object_key, metadata, self._storage)
         picture = imaging.inspect(read_bytes("data", data), decode=True)
-        picture = imaging.render(picture, format=job.format, generated=False)
+        picture = imaging.render(picture, format=job.format, marks=UNMARKED)
         try:
             result = self._work.put(job, object_key, finished(picture))
         except UploadFailed as error:
