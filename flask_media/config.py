@@ -26,13 +26,13 @@ from .config_checks import check_folder
 from .config_checks import check_header
 from .config_checks import check_name
 from .config_checks import check_names
+from .config_checks import check_note
 from .config_checks import check_one_of
 from .config_checks import check_provider
 from .config_checks import check_retention
 from .config_checks import check_seconds
 from .config_checks import check_secret
 from .config_checks import check_template
-from .config_checks import check_text
 from .config_checks import check_url
 from .config_checks import check_usd
 from .config_checks import check_variant_specs
@@ -54,6 +54,7 @@ def _key(name: str, check: Callable[[Any], Any], default: Any = None) -> Any:
     if isinstance(default, Mapping):  # Python 3.11 takes any mapping for a mutable one
         return dataclasses.field(default_factory=lambda: default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+<<<<<<< HEAD
 
 
 STORAGES = ("spaces", "filesystem", "memory")
@@ -97,6 +98,8 @@ def _known(values: Mapping[Any, Any]) -> dict[str, Any]:
         if name not in ("MEDIA_STORAGE", "MEDIA_FOLDER") and not str(name).startswith("SPACES_"):
             raise InvalidConfig(f"{name!r:.40} is no key of a second storage")
     return dict(values)
+=======
+>>>>>>> origins
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -208,9 +211,9 @@ class MediaConfig:
     """Whether pictures without variants have placeholder data and main colour too."""
     keep_original: bool = _key("MEDIA_KEEP_ORIGINAL", check_flag, default=False)
     """Whether the untouched file is stored too where another one was made of it."""
-    credit: str | None = _key("MEDIA_CREDIT", check_text)
+    credit: str | None = _key("MEDIA_CREDIT", check_note)
     """Who is to be credited, in the XMP of each file that is encoded here."""
-    copyright: str | None = _key("MEDIA_COPYRIGHT", check_text)
+    copyright: str | None = _key("MEDIA_COPYRIGHT", check_note)
     """Copyright notice, in the XMP of each file that is encoded here."""
 
     webhook_url: Secret | None = _key("MEDIA_WEBHOOK_URL", check_webhook_url)

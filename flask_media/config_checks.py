@@ -16,7 +16,9 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from .errors import InvalidRequest
+from .options import NOTE
 from .options import StorageProvider
+from .options import is_note
 
 if TYPE_CHECKING:
     from .variants import Variant
@@ -69,6 +71,14 @@ def check_text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise WrongValueError(f"text {_QUOTE_HINT}")
     return value.strip()
+
+
+def check_note(value: Any) -> str:
+    """A text that is written into pictures; refused here because later one is paid for."""
+    text = check_text(value)
+    if not is_note(text):
+        raise WrongValueError(NOTE)
+    return text
 
 
 def check_name(value: Any) -> str:

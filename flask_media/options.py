@@ -195,6 +195,20 @@ def _wrong(field: str, value: object, allowed: str) -> InvalidRequest:
     return wrong(f"config.{field}", value, allowed)
 
 
+MAX_NOTE_LENGTH = 500
+"""Longest text of a mark in a file, in characters; XMP of a JPEG has to fit into 65,502 bytes."""
+
+NOTE = f"1 to {MAX_NOTE_LENGTH} characters without control characters"
+"""What a text in a file may be, for messages."""
+
+_NOT_IN_NOTES = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufffe\\uffff]")
+
+
+def is_note(text: str) -> bool:
+    """Whether a text can stand in a file's XML for people to read."""
+    return 0 < len(text) <= MAX_NOTE_LENGTH and not _NOT_IN_NOTES.search(text)
+
+
 def wrong(field: str, value: object, allowed: str) -> InvalidRequest:
     """The error for a value that can't be taken; it names the field, the value and the fix."""
     try:

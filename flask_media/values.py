@@ -9,9 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from .options import NOTE
 from .options import ImageFormat
 from .options import ImageGenerationConfig
 from .options import ImageQuality
+from .options import is_note
+from .options import wrong
 from .types import Provenance
 from .types import Usage
 from .variants import Variant
@@ -34,6 +37,36 @@ class Picture:
     def content_type(self) -> str:
         """The media type, as ``image/png``."""
         return self.format.content_type
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What a file that is encoded here says of its origin, as XMP that machines read.
+
+    :raises InvalidRequest: (a ``ValueError``) naming the field, the value and what is allowed.
+    """
+
+    generated: bool = True
+    """Whether a trained model made the picture (IPTC's Digital Source Type); no upload says so."""
+    credit: str | None = None
+    """Who is to be credited (``photoshop:Credit``), 500 characters at most; None for nobody."""
+    copyright: str | None = None
+    """The copyright notice (``dc:rights``), 500 characters at most; None for none."""
+
+    def __post_init__(self) -> None:
+        if type(self.generated) is not bool:
+            raise wrong("marks.generated", self.generated, "True or False")
+        for name in ("credit", "copyright"):
+            text = getattr(self, name)
+            if text is not None and not (isinstance(text, str) and is_note(text)):
+                raise wrong(f"marks.{name}", text, f"text of {NOTE}, or None")
+
+
+MODEL_MADE = Marks()
+"""Marks of a generated picture that nobody is credited for."""
+
+UNMARKED = Marks(generated=False)
+"""No marks: of a picture that people upload, or that a model is shown."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ from .containers import MAX_PIXELS
 from .inspect import inspect
 from .preview import Preview
 from .preview import preview
+from .provenance import provenance
+from .render import clean
 from .render import render
 from .render import scale_down
 from .variants import Derived
@@ -21,10 +23,12 @@ __all__ = [
     "MAX_PIXELS",
     "Derived",
     "Preview",
+    "clean",
     "derive",
     "inspect",
     "make_variants",
     "preview",
+    "provenance",
     "render",
     "scale_down",
 ]

@@ -22,7 +22,8 @@ from .containers import damaged
 MAX_META_BYTES = 1_000_000
 """Largest ``meta`` box; that of a still picture has some hundred bytes."""
 
-TOP_LEVEL = (b"ftyp", b"meta", b"mdat", b"free", b"skip")
+TOP_LEVEL = (b"ftyp", b"meta", b"mdat", b"free", b"skip", b"uuid", b"jumb")
+"""Boxes that a still picture has; the last two hold C2PA manifests, and no decoder reads them."""
 Box = tuple[bytes, int, int]
 """Kind, start of the content and end of the content."""
 Spans = tuple[tuple[int, int], ...]
@@ -47,6 +48,25 @@ def walk_avif(data: bytes) -> Shell:
         raise _damage("its description is too long")
     width, height, exif = _read_meta(data, meta, stop)
     return Shell(ImageFormat.AVIF, width, height, end, dropped=exif, filler=b"free")
+
+
+def top_boxes(data: bytes) -> Iterator[Box]:
+    """The boxes of a file; zero bytes may follow them."""
+    return _boxes(data, 0, len(data), stop_at=len(data.rstrip(b"\0")))
+
+
+def described_as(data: bytes, start: int, stop: int, media_type: bytes) -> Iterator[Spans]:
+    """Where the items of a ``meta`` box are that say that they are of that type."""
+    boxes = _parts(data, start, stop)
+    entries = _entries(data, *boxes[b"iinf"])
+    named = {
+        item
+        for item, kind, (_, at), last in entries
+        if kind == b"mime" and media_type in data[at:last].split(b"\0")
+    }
+    for item, spans in _locations(data, boxes[b"iloc"][0], boxes.get(b"idat", (0, 0))[0]):
+        if item in named:
+            yield tuple(spans)
 
 
 def _damage(what: str) -> InvalidImage:
@@ -78,9 +98,7 @@ def _read_meta(data: bytes, start: int, stop: int) -> tuple[int, int, Spans]:
 
     The rotation of an AVIF is a property of its own (``irot``), which EXIF may only repeat.
     """
-    boxes = {kind: (first, last) for kind, first, last in _boxes(data, start + 4, stop)}
-    if not {b"iloc", b"iinf", b"iprp"} <= boxes.keys():
-        raise _damage("its description is not whole")
+    boxes = _parts(data, start, stop)
     sizes = _declared_sizes(data, *boxes[b"iprp"])
     coded, exif = _coded_items(data, *boxes[b"iinf"])
     origin = boxes.get(b"idat", (0, 0))[0]
@@ -98,6 +116,14 @@ def _read_meta(data: bytes, start: int, stop: int) -> tuple[int, int, Spans]:
     return max(width for width, _ in sizes), max(height for _, height in sizes), exif
 
 
+def _parts(data: bytes, start: int, stop: int) -> dict[bytes, tuple[int, int]]:
+    """Start and end of the content of each box in a ``meta`` box."""
+    boxes = {kind: (first, last) for kind, first, last in _boxes(data, start + 4, stop)}
+    if not {b"iloc", b"iinf", b"iprp"} <= boxes.keys():
+        raise _damage("its description is not whole")
+    return boxes
+
+
 def _declared_sizes(data: bytes, start: int, stop: int) -> list[tuple[int, int]]:
     """Every width and height among the properties."""
     return [
@@ -111,18 +137,22 @@ def _declared_sizes(data: bytes, start: int, stop: int) -> list[tuple[int, int]]
 
 def _coded_items(data: bytes, start: int, stop: int) -> tuple[set[int], Spans]:
     """The ids of the items that are AV1 data, and the spans that say ``Exif``."""
-    coded, exif = set(), []
+    entries = list(_entries(data, start, stop))
+    coded = {item for item, kind, _, _ in entries if kind == b"av01"}
+    return coded, tuple(span for _, kind, span, _ in entries if kind == b"Exif")
+
+
+def _entries(
+    data: bytes, start: int, stop: int
+) -> Iterator[tuple[int, bytes, tuple[int, int], int]]:
+    """Each item's id and kind, where that stands, and where its entry ends."""
     head = 6 if data[start] == 0 else 8
-    for kind, first, _ in _boxes(data, start + head, stop):
+    for kind, first, last in _boxes(data, start + head, stop):
         if kind == b"infe" and data[first] >= 2:
             wide = data[first] > 2
             (item,) = struct.unpack_from(">I" if wide else ">H", data, first + 4)
             at = first + (10 if wide else 8)
-            if data[at : at + 4] == b"av01":
-                coded.add(item)
-            elif data[at : at + 4] == b"Exif":
-                exif.append((at, at + 4))
-    return coded, tuple(exif)
+            yield item, data[at : at + 4], (at, at + 4), last
 
 
 def _locations(data: bytes, start: int, origin: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:

@@ -10,6 +10,8 @@ from PIL import Image  # noqa: TID253 - this package is imported where it is fir
 
 from ..options import ImageFormat
 from ..options import ImageQuality
+from ..values import MODEL_MADE
+from ..values import Marks
 from .inspect import guarded
 from .marks import save_options
 
@@ -36,17 +38,17 @@ def encode(
     quality: ImageQuality = ImageQuality.STANDARD,
     *,
     compression: int | None = None,
-    generated: bool = True,
+    marks: Marks = MODEL_MADE,
 ) -> bytes:
-    """The picture as a file without metadata, but for the mark of a generated one.
+    """The picture as a file without metadata, but for the marks that it shall have.
 
     :param image: of mode L, LA, RGB or RGBA.
     :param compression: encoder quality of JPEG, WebP and AVIF, 1 to 100, instead of that of
         ``quality``.
-    :param generated: write the mark.
+    :param marks: what it says of its origin.
     :raises InvalidImage: the format can't hold it, as a WebP of over 16,383 pixels a side.
     """
-    options: dict[str, Any] = save_options(file_format) if generated else {}
+    options: dict[str, Any] = save_options(file_format, marks)
     if file_format is ImageFormat.PNG:
         options |= png_settings(image)
     else:

@@ -6,6 +6,9 @@ from PIL.Image import Image  # noqa: TID253 - this package is imported where it 
 
 from ..options import ImageFormat
 from ..options import ImageQuality
+from ..values import MODEL_MADE
+from ..values import UNMARKED
+from ..values import Marks
 from ..values import Picture
 from .encode import encode
 from .fit import fitted
@@ -19,7 +22,7 @@ def render(
     format: ImageFormat | None = None,  # noqa: A002 - as in ImageGenerationConfig
     quality: ImageQuality = ImageQuality.STANDARD,
     compression: int | None = None,
-    generated: bool = True,
+    marks: Marks = MODEL_MADE,
 ) -> Picture:
     """The picture with exactly these pixels, in that format.
 
@@ -39,8 +42,8 @@ def render(
     :param quality: the encoder's setting, if it has to be encoded.
     :param compression: encoder quality of JPEG, WebP and AVIF, 1 to 100, instead of that of
         ``quality``.
-    :param generated: mark what is encoded as made by a trained model (XMP); False for pictures
-        that people upload.
+    :param marks: what a file that is encoded says of its origin (XMP): that a trained model made
+        it, unless they say otherwise.
     :raises InvalidImage: it can't be decoded, or the format can't hold it.
     """
     file_format = format or picture.format
@@ -50,7 +53,37 @@ def render(
     ):
         return picture
     image = fitted(picture, width, height)
-    data = encode(image, file_format, quality, compression=compression, generated=generated)
+    data = encode(image, file_format, quality, compression=compression, marks=marks)
+    return Picture(data=data, format=file_format, width=image.width, height=image.height)
+
+
+def clean(
+    picture: Picture,
+    *,
+    format: ImageFormat | None = None,  # noqa: A002 - as in render
+    quality: ImageQuality = ImageQuality.HIGH,
+    marks: Marks = UNMARKED,
+) -> Picture:
+    """The picture made anew from its pixels alone: of the old file, not a byte is left.
+
+    Gone are the place where a photograph was taken and all else that EXIF, XMP, comments, text
+    chunks, colour profiles and thumbnails hold, and whatever was hidden among them. The pixels
+    are upright and in sRGB; a JPEG lies on white, the others keep their transparency. Encoded at
+    high quality it is hard to tell from the old one, but it is never the same file: where it has
+    to be, store it as it is. What the pixels show is not looked at.
+
+    Of animations there is none: :func:`~flask_media.imaging.inspect` refuses them. Of a phone's
+    JPEG with a second picture behind the first, it kept the first.
+
+    :param picture: a verified picture.
+    :param format: None leaves it.
+    :param quality: the encoder's setting.
+    :param marks: what the new file says of its origin.
+    :raises InvalidImage: it can't be decoded, or the format can't hold it.
+    """
+    image = fitted(picture)
+    file_format = format or picture.format
+    data = encode(image, file_format, quality, marks=marks)
     return Picture(data=data, format=file_format, width=image.width, height=image.height)
 
 
@@ -69,7 +102,7 @@ def scale_down(picture: Picture, side: int) -> Picture:
         return picture
     image = fitted(picture, longest=side)
     file_format = ImageFormat.PNG if _is_transparent(image) else ImageFormat.JPEG
-    data = encode(image, file_format, generated=False)
+    data = encode(image, file_format, marks=UNMARKED)
     return Picture(data=data, format=file_format, width=image.width, height=image.height)
 
 

@@ -13,6 +13,8 @@ from PIL.Image import Image  # noqa: TID253 - this package is imported where it 
 
 from ..options import ImageFormat
 from ..options import ImageQuality
+from ..values import MODEL_MADE
+from ..values import Marks
 from ..values import Picture
 from ..variants import Cut
 from ..variants import Variant
@@ -54,17 +56,17 @@ class _File(NamedTuple):
 
 
 def make_variants(
-    picture: Picture, variants: Mapping[str, VariantSpec], *, generated: bool = True
+    picture: Picture, variants: Mapping[str, VariantSpec], *, marks: Marks = MODEL_MADE
 ) -> dict[str, Picture]:
     """The variants of a picture by name, without the placeholder data; see :func:`derive`."""
     checked = check_variants(variants)
     if not checked:
         return {}
-    return _encoded(picture, checked, cut_all(picture, checked.values()), generated)
+    return _encoded(picture, checked, cut_all(picture, checked.values()), marks)
 
 
 def derive(
-    picture: Picture, variants: Mapping[str, VariantSpec], *, generated: bool = True
+    picture: Picture, variants: Mapping[str, VariantSpec], *, marks: Marks = MODEL_MADE
 ) -> Derived:
     """The variants and the placeholder data of a picture, decoded once for all of them.
 
@@ -74,21 +76,21 @@ def derive(
 
     :param picture: a verified picture.
     :param variants: :class:`~flask_media.variants.Variant`, widths or boxes by name, 32 at most.
-    :param generated: mark them as made by a trained model (XMP); False for pictures that people
-        upload.
+    :param marks: what they say of their origin (XMP): that a trained model made them, unless they
+        say otherwise.
     :raises InvalidRequest: a name or a variant is wrong.
     :raises InvalidImage: the picture can't be decoded.
     """
     checked = check_variants(variants)
     *made, (_, thumb) = cut_all(picture, [*checked.values(), THUMB])
-    return Derived(_encoded(picture, checked, made, generated), preview_of(thumb))
+    return Derived(_encoded(picture, checked, made, marks), preview_of(thumb))
 
 
 def _encoded(
     picture: Picture,
     variants: Mapping[str, Variant],
     made: Sequence[tuple[Cut, Image]],
-    generated: bool,
+    marks: Marks,
 ) -> dict[str, Picture]:
     files = [
         _File(cut, variant.format or picture.format, variant.quality)
@@ -98,20 +100,18 @@ def _encoded(
         file: Picture(
             data=data, format=file.format, width=file.cut.size[0], height=file.cut.size[1]
         )
-        for file, data in _encode_all(set(files), dict(made), generated).items()
+        for file, data in _encode_all(set(files), dict(made), marks).items()
     }
     return {name: pictures[file] for name, file in zip(variants, files, strict=True)}
 
 
-def _encode_all(
-    files: set[_File], images: Mapping[Cut, Image], generated: bool
-) -> dict[_File, bytes]:
+def _encode_all(files: set[_File], images: Mapping[Cut, Image], marks: Marks) -> dict[_File, bytes]:
     """The bytes of each; large ones one by one, since an encoder takes up to 24 bytes a pixel."""
 
     def work(file: _File) -> bytes:
         # Pillow keeps the options of a save on the picture: two threads must not share one.
         image = images[file.cut] if owners[file.cut] is file else images[file.cut].copy()
-        return encode(image, file.format, file.quality, generated=generated)
+        return encode(image, file.format, file.quality, marks=marks)
 
     order = sorted(files, key=lambda file: (-file.pixels, file))
     owners = {file.cut: file for file in order}

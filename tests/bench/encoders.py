@@ -33,6 +33,7 @@ from flask_media.imaging import inspect
 from flask_media.imaging import render
 from flask_media.imaging.encode import encode
 from flask_media.options import ImageFormat
+from flask_media.values import UNMARKED
 
 SIZE = (1920, 1080)
 MEMORY_MIB = 110
@@ -120,7 +121,7 @@ def plain(image: Image.Image, file_format: ImageFormat) -> bytes:
 
 def ours(image: Image.Image, file_format: ImageFormat) -> bytes:
     """Ours, without the mark of generated media (0.6 kB), which the plain ones lack too."""
-    return encode(image, file_format, generated=False)
+    return encode(image, file_format, marks=UNMARKED)
 
 
 def measure(image: Image.Image, file_format: ImageFormat, rounds: int) -> tuple[Figures, Figures]:

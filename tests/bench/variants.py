@@ -34,6 +34,7 @@ from skimage.metrics import structural_similarity
 
 from flask_media.imaging import derive
 from flask_media.imaging import inspect
+from flask_media.values import UNMARKED
 
 from . import toolkits
 from .encoders import sources
@@ -53,7 +54,7 @@ LANCZOS = Image.Resampling.LANCZOS
 
 def ours(data: bytes) -> Files:
     """Flask-Media, without the mark of generated media, which the others lack too."""
-    made = derive(inspect(data), {str(width): width for width in WIDTHS}, generated=False)
+    made = derive(inspect(data), {str(width): width for width in WIDTHS}, marks=UNMARKED)
     assert made.preview.placeholder
     return {width: made.variants[str(width)].data for width in WIDTHS}
 

@@ -25,6 +25,7 @@ from flask_media.imaging.marks import GENERATED
 from flask_media.imaging.marks import orientation
 from flask_media.options import ImageFormat
 from flask_media.options import ImageQuality
+from flask_media.values import Marks
 from flask_media.values import Picture
 
 from .files import ALL
@@ -94,7 +95,9 @@ def test_mark_and_nothing_else(file_format: ImageFormat, generated: bool) -> Non
     """What is encoded has the mark of generated media, if it is, and no other metadata."""
     notes: dict[str, Any] = {"exif": exif(1), "icc_profile": b""}
     given = picture(photo(120, 90), ImageFormat.JPEG, comment=b"secret", **notes)
-    info = load(render(given, width=64, format=file_format, generated=generated).data).info
+    info = load(
+        render(given, width=64, format=file_format, marks=Marks(generated=generated)).data
+    ).info
     assert not {"exif", "comment", "icc_profile", "dpi"} & info.keys()
     xmp = info.get("xmp", b"")
     assert (f'Iptc4xmpExt:DigitalSourceType="{GENERATED}"'.encode() in xmp) is generated

@@ -26,6 +26,7 @@ from flask_media.imaging import variants as making
 from flask_media.imaging.marks import GENERATED
 from flask_media.options import ImageFormat
 from flask_media.options import ImageQuality
+from flask_media.values import Marks
 from flask_media.values import Picture
 from flask_media.variants import Variant
 from flask_media.variants import VariantFit
@@ -210,7 +211,7 @@ def test_mark_and_nothing_else(source: ImageFormat, generated: bool) -> None:
         for file_format in ALL
         for width in (60, 120)
     }
-    for one in derive(given, formats, generated=generated).variants.values():
+    for one in derive(given, formats, marks=Marks(generated=generated)).variants.values():
         assert b"secret" not in one.data
         assert b"Exif" not in one.data
         info = load(one.data).info
