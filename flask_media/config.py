@@ -54,7 +54,6 @@ def _key(name: str, check: Callable[[Any], Any], default: Any = None) -> Any:
     if isinstance(default, Mapping):  # Python 3.11 takes any mapping for a mutable one
         return dataclasses.field(default_factory=lambda: default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
-<<<<<<< HEAD
 
 
 STORAGES = ("spaces", "filesystem", "memory")
@@ -98,8 +97,6 @@ def _known(values: Mapping[Any, Any]) -> dict[str, Any]:
         if name not in ("MEDIA_STORAGE", "MEDIA_FOLDER") and not str(name).startswith("SPACES_"):
             raise InvalidConfig(f"{name!r:.40} is no key of a second storage")
     return dict(values)
-=======
->>>>>>> origins
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -121,6 +121,7 @@ class Wiring:
                     files_url=self._files_url,
                     sign_url=self._sign_url,
                     route_url=self._route_url,
+                    home=self._home,
                 )
             return self._storage
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from flask_media.journal.journal import Journal
+from flask_media.journal.listing import Listing
 from flask_media.journal.records import Asking
 from flask_media.journal.records import Claim
 from flask_media.journal.spend import Budgets
@@ -107,11 +108,21 @@ def measure_journal(servers: Servers, pictures: int) -> float:
             references=(),
         )
         result = _result(job_id)
+        listing = Listing(
+            object_key=f"{number}.png",
+            job_id=job_id,
+            content_type="image/png",
+            width=1024,
+            height=1024,
+            size_bytes=1_250_000,
+            sha256="0" * 64,
+            is_generated=True,
+        )
         started = time.perf_counter()
         claim = journal.begin(asking, model=MODEL, estimate=Decimal("0.034"))
         assert isinstance(claim, Claim)
         journal.generated(claim, answer)
-        journal.uploaded(claim, result)
+        journal.uploaded(claim, result, "bench", listing)
         journal.done(claim)
         journal.release(claim)
         times.append((time.perf_counter() - started) * 1000)

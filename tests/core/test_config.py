@@ -19,12 +19,13 @@ from flask_media import InvalidConfig
 from flask_media import JournalError
 from flask_media import NotConfigured
 from flask_media import StorageProvider
+from flask_media import Variant
 from flask_media.config import MediaConfig
 from flask_media.config_checks import Secret
 
 FIELDS = {field.metadata["key"]: field for field in dataclasses.fields(MediaConfig)}
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "GEMINI_API_KEY": None,
     "GEMINI_MODEL": "gemini-nano-banana-2.1",
     "GEMINI_FALLBACK_MODELS": (),
@@ -61,6 +62,15 @@ DEFAULTS = {
     "MEDIA_REUSE": False,
     "MEDIA_RETENTION_DAYS": 90,
     "MEDIA_PROMPT_TEMPLATE": None,
+    "MEDIA_CACHE_CONTROL": None,
+    "MEDIA_CONTENT_DISPOSITION": None,
+    "MEDIA_STORAGE_MIRROR": None,
+    "MEDIA_VARIANTS": {},
+    "MEDIA_VARIANTS_WHEN": "eager",
+    "MEDIA_PLACEHOLDER": False,
+    "MEDIA_KEEP_ORIGINAL": False,
+    "MEDIA_CREDIT": None,
+    "MEDIA_COPYRIGHT": None,
     "MEDIA_WEBHOOK_URL": None,
     "MEDIA_WEBHOOK_SECRET": None,
     "MEDIA_WEBHOOK_RETRY_SECONDS": 10.0,
@@ -132,6 +142,12 @@ GOOD = [
     ("GEMINI_FALLBACK_MODELS", ("a",), ("a",)),
     ("GEMINI_FALLBACK_MODELS", [], ()),
     ("GEMINI_FALLBACK_MODELS", " a, b ,c,", ("a", "b", "c")),
+    ("MEDIA_VARIANTS", {"thumb": 256}, {"thumb": Variant(width=256)}),
+    ("MEDIA_VARIANTS", {"card": [640, 400]}, {"card": Variant(width=640, height=400)}),
+    ("MEDIA_VARIANTS_WHEN", "Lazy", "lazy"),
+    ("MEDIA_PLACEHOLDER", "yes", True),
+    ("MEDIA_KEEP_ORIGINAL", 1, True),
+    ("MEDIA_CREDIT", "Zoë & Co <7>", "Zoë & Co <7>"),
     ("MEDIA_LEASE", 2, 2.0),
     ("MEDIA_LEASE", "0.5", 0.5),
     ("MEDIA_ON_UNKNOWN", "Raise", "raise"),
@@ -212,6 +228,9 @@ WRONG: list[tuple[str, Any]] = [
     *(("MEDIA_FOLDER", value) for value in (7, " ", b"pictures", "a\0b", ["a"])),
     *(("MEDIA_FILES_URL", value) for value in ("//evil.example", "/a b", "/é", "media")),
     *(("GEMINI_FALLBACK_MODELS", v) for v in (7, True, ["a b"], "a b", ["a", 7], {"a": 1})),
+    *(("MEDIA_VARIANTS", value) for value in ("big", 7, {"a": 0}, {"A": 7}, {"original": 7})),
+    *(("MEDIA_VARIANTS_WHEN", value) for value in ("now", 7)),
+    *(("MEDIA_CREDIT", value) for value in (7, "a\0b", "x" * 501, "line\nline")),
     *(("MEDIA_LEASE", value) for value in (0, -1, 3601, "soon", True, float("nan"))),
     *(("MEDIA_ON_UNKNOWN", value) for value in ("buy", True, 1, ["retry"])),
     *(("MEDIA_QUEUE", value) for value in ("rq", True, 1)),

@@ -13,6 +13,7 @@ from flask import Flask
 from flask import Request
 
 from flask_media import BudgetExceeded
+from flask_media import Collected
 from flask_media import ContentBlocked
 from flask_media import FlaskMedia
 from flask_media import GeneratedImage
@@ -99,7 +100,7 @@ def generate() -> str:
         assert_type(outcome, MediaResult | GeneratedImage | MediaError)
     assert_type(current_media.usage().cost_usd, Decimal)
     assert_type(current_media.usage(date(2026, 11, 1), by="day")["2026-11-22"].jobs, int)
-    assert_type(current_media.gc(timedelta(days=30)), int)
+    assert_type(current_media.gc(timedelta(days=30)), Collected)
     return f"{result['url']} {dict(result)}"
 
 

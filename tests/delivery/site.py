@@ -15,10 +15,11 @@ from flask_media import MediaResult
 from flask_media.emulator import GeminiEmulator
 from flask_media.emulator.pictures import make_picture
 from flask_media.service import MediaService
+from flask_media.variants import VariantSpec
 
 KEY = "goals/7/house.png"
 
-SMALL = {"thumb": 64, "card": (100, 50)}
+SMALL: dict[str, VariantSpec] = {"thumb": 64, "card": (100, 50)}
 """Variants that most tests ask for."""
 
 

@@ -52,7 +52,7 @@ def test_many_at_once(lazy: Site) -> None:
         barrier.wait()
         response = lazy.get(url)
         assert response.status_code == 200
-        return response.data
+        return bytes(response.data)
 
     with ThreadPoolExecutor(40) as threads:
         assert len(set(threads.map(get, range(40)))) == 1

@@ -23,7 +23,7 @@ from .site import Site
 from .site import keys
 from .site import shape
 
-ALL = {"variants": SMALL, "keep_original": True}
+ALL: dict[str, Any] = {"variants": SMALL, "keep_original": True}
 
 SMALL_ONE = ImageGenerationConfig(size=(120, 60))
 

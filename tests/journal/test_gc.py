@@ -53,7 +53,7 @@ def test_retention(
     service = make_media(MEDIA_RETENTION_DAYS=days)
     service.generate_and_upload("A house", "house.png", idempotency_key="one")
     _age(journal_url, after)
-    assert service.gc() == gone
+    assert service.gc().jobs == gone
     assert _count(journal_url, "media_jobs") == _count(journal_url, "media_keys") == (not gone)
     assert service.exists("house.png"), "what is stored is not the journal's to delete"
 
@@ -62,10 +62,10 @@ def test_the_default_is_ninety_days(make_media: MakeMedia, journal_url: str) -> 
     """Without the key, a job stays for 90 days; an age given goes before the key."""
     service = make_media()
     service.generate_and_upload("A house", "house.png")
-    assert service.gc() == 0
+    assert service.gc().jobs == 0
     _age(journal_url, 89)
-    assert service.gc() == 0
-    assert service.gc(timedelta(days=88)) == 1
+    assert service.gc().jobs == 0
+    assert service.gc(timedelta(days=88)).jobs == 1
     with pytest.raises(InvalidRequest, match="older_than"):
         service.gc(timedelta(days=-1))
 
@@ -76,7 +76,7 @@ def test_a_key_is_free_again(make_media: MakeMedia, emulator: GeminiEmulator) ->
     for _ in range(2):
         service.generate_and_upload("A house", "house.png", idempotency_key="one")
     assert emulator.calls == 1
-    assert service.gc(timedelta(0)) == 1
+    assert service.gc(timedelta(0)).jobs == 1
     assert not service.generate_and_upload("A house", "house.png", idempotency_key="one").cached
     assert emulator.calls == 2
 
@@ -148,7 +148,7 @@ def test_what_goes(
     service = make_media()
     job_id = make(service, emulator)
     _age(journal_url, 1000)
-    assert service.gc() == (not stays)
+    assert service.gc().jobs == (not stays)
     if stays:
         assert service.journal.record(job_id).id == job_id
         assert (service.journal.picture(job_id) is not None) is has_bytes
@@ -166,7 +166,7 @@ def test_a_picture_that_waited_long_is_stored(
     service = make_media()
     job_id = _not_stored(service, emulator)
     _age(journal_url, 1000)
-    assert service.gc() == 0
+    assert service.gc().jobs == 0
     result = service.resume(job_id)
     assert result.job_id == job_id
     assert emulator.calls == 1
@@ -178,7 +178,7 @@ def test_collecting_while_others_work(make_media: MakeMedia, emulator: GeminiEmu
     service, collected = make_media(), list[int]()
 
     def collect(sender: object, **values: object) -> None:
-        collected.append(service.gc(timedelta(0)))
+        collected.append(service.gc(timedelta(0)).jobs)
 
     with (
         signals.generation_started.connected_to(collect),
@@ -187,7 +187,7 @@ def test_collecting_while_others_work(make_media: MakeMedia, emulator: GeminiEmu
     ):
         service.generate_and_upload("A house", "house.png")
     assert collected == [0, 0, 0]
-    assert service.gc(timedelta(0)) == 1
+    assert service.gc(timedelta(0)).jobs == 1
 
 
 def test_the_processes_own_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ SIGNATURES: dict[Callable[..., object], tuple[dict[str, Any], dict[str, Any]]] =
         {"prompt": NEED, "object_key": NEED, "metadata": None, "config": None},
         {
             "reference_images": (),
+            "variants": None,
+            "keep_original": None,
             "idempotency_key": None,
             "reuse": False,
             "spender": None,
@@ -41,7 +43,10 @@ SIGNATURES: dict[Callable[..., object], tuple[dict[str, Any], dict[str, Any]]] =
         {"prompt": NEED, "config": None},
         {"reference_images": (), "spender": None},
     ),
-    MediaService.upload: ({"data": NEED, "object_key": NEED, "metadata": None}, {}),
+    MediaService.upload: (
+        {"data": NEED, "object_key": NEED, "metadata": None},
+        {"variants": None, "keep_original": None, "reencode": None},
+    ),
     MediaService.resume: ({"job_id": NEED}, {"buy": False}),
     MediaService.resume_all: ({}, {}),
     MediaService.usage: ({"since": None, "by": None}, {}),

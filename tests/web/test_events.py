@@ -229,7 +229,7 @@ def test_forgotten_job(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     release.set()
     api.ended(job)
     with api.app.app_context():
-        assert current_media.gc(timedelta(0)) == 1
+        assert current_media.gc(timedelta(0)).jobs == 1
     assert list(news) == []
     stream.response.close()
     assert f"Job {job}: its events end" in caplog.text
