@@ -46,7 +46,10 @@ logger = logging.getLogger(__name__)
 
 
 def _key(name: str, check: Callable[[Any], Any], default: Any = None) -> Any:
-    return dataclasses.field(default=default, metadata={"key": name, "check": check})
+    metadata = {"key": name, "check": check}
+    if isinstance(default, Mapping):  # Python 3.11 takes any mapping for a mutable one
+        return dataclasses.field(default_factory=lambda: default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

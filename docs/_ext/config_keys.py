@@ -45,7 +45,7 @@ def markdown_table() -> str:
 
 
 def _shown(default: object) -> str:
-    if default is None or default in ((), {}):
+    if default in (None, (), dataclasses.MISSING):  # no factory makes anything but an empty one
         return "not set"
     value = default.value if isinstance(default, enum.Enum) else default
     return f"``{value:g}``" if isinstance(value, float) else f"``{value}``"
