@@ -12,6 +12,7 @@ from typing import Any
 from typing import Protocol
 from typing import TypeAlias
 from typing import cast
+from urllib.parse import quote
 
 from jinja2 import Environment
 from jinja2.ext import Extension
@@ -47,6 +48,7 @@ CHOICES = {
 }
 """Attributes with few values, which a browser would not complain of."""
 
+_NO_URL = re.compile(r'[\s"<>\\^`{|}]')
 _NAME = re.compile(r"[a-z][a-z0-9-]*")
 # The 40 digits give 30 bytes: the head of a WebP file, and its flags.
 _DATA_URI = re.compile(r"data:image/[a-z]+;base64,([A-Za-z0-9+/]{40})[A-Za-z0-9+/]*={0,2}")
@@ -122,6 +124,8 @@ def media_picture(
     :raises InvalidRequest: an argument is wrong, or the picture has no such variant.
     """
     own = {**_checked(alt, sizes, loading), **_others(attributes)}
+    if type(placeholder) is not bool:
+        raise wrong("media_picture's placeholder", placeholder, "True or False")
     if isinstance(picture, str):
         known = _known(picture)
         if known is None:
@@ -231,7 +235,7 @@ def _candidate(url: str) -> str:
 
     Commas within stay, since services that scale pictures read them.
     """
-    url = re.sub(r"\s", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), url)
+    url = _NO_URL.sub(lambda found: quote(found[0]), url)
     start = len(url) - len(url.lstrip(","))
     end = len(url.rstrip(","))
     return "%2C" * start + url[start:end] + "%2C" * (len(url) - max(start, end))
