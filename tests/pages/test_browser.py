@@ -106,7 +106,7 @@ def test_the_measure_sees_what_moves(browser: Browser, site: Site) -> None:
 
 def test_lazy_and_eager(browser: Browser, site: Site) -> None:
     """A lazy picture far below is asked for when it comes near; an eager one at once."""
-    far = {"style": "margin-top: 9000px", "placeholder": False, "policy": RELAXED}
+    far: dict[str, Any] = {"style": "margin-top: 9000px", "placeholder": False, "policy": RELAXED}
     with tab(browser, width=320) as opened:
         opened.page.goto(site.show(**far))
         assert site.asked == []

@@ -43,8 +43,9 @@ def app(make_app: MakeApp) -> Flask:
 
 def test_known(app: Flask) -> None:
     """By its key a picture gives the HTML that its result gives."""
+    service: Any = app.extensions["media"]
     with app.app_context():
-        known = current_media.info("goals/7/house.png")
+        known = service.info("goals/7/house.png")
         html = media_picture("goals/7/house.png", alt="A house")
         assert html == media_picture(known, alt="A house")
         assert read(html).types == ["image/avif", "image/webp"]
