@@ -109,8 +109,8 @@ def media_picture(
     All variants of the same proportions are taken for the same picture in other sizes. Of two in
     one format and width it is the first.
 
-    :param picture: an object key, or what is known of the picture, which saves the look into the journal:
-        a :class:`~flask_media.MediaResult` or :class:`~flask_media.PictureInfo`. A picture that the
+    :param picture: an object key; or a :class:`~flask_media.MediaResult` or
+        :class:`~flask_media.PictureInfo`, which saves a look into the journal. A picture that the
         journal doesn't know gives an ``<img>`` of its own file.
     :param alt: what the picture shows, for those who don't see it. Needed; ``""`` for decoration.
     :param sizes: how wide it is on the page, as in HTML: ``(min-width: 60em) 30em, 100vw``.

@@ -34,8 +34,9 @@ FLAGS = [
 ]
 """What keeps it to itself."""
 
-DEADLINE = 30.0
-"""Seconds for anything that is waited for on a page; a second does on an idle machine."""
+DEADLINE = 60.0
+"""Seconds for the browser to start, and for anything that is waited for on a page; one does on an
+idle machine."""
 
 
 @contextlib.contextmanager
@@ -49,7 +50,9 @@ def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=program, args=FLAGS, timeout=DEADLINE * 1000
+        )
         try:
             yield browser
         finally:
