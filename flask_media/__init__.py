@@ -46,6 +46,7 @@ from .types import StoredVariant
 from .types import Usage
 from .variants import Variant
 from .variants import VariantFit
+from .variants import responsive
 
 __all__ = [
     "BudgetExceeded",
@@ -91,4 +92,5 @@ __all__ = [
     "VariantFit",
     "current_media",
     "get_image_generation_service",
+    "responsive",
 ]

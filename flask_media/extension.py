@@ -63,6 +63,7 @@ class FlaskMedia:
         )
         app.extensions["media"] = service
         app.cli.add_command(media_cli)
+        _add_template_globals(app)
         make_tasks_known(config)
         if config.queue == "threads" or config.webhook_url is not None:
             # Not before_request: an app may get its service while it serves a request. Weakly, as
@@ -138,6 +139,19 @@ class FlaskMedia:
         return make_blueprint(
             authorize=authorize, can_read=can_read, files=files, settings=settings, name=name
         )
+
+
+def _add_template_globals(app: Flask) -> None:
+    if "jinja_env" in vars(app):
+        from .pages import PageGlobals
+
+        app.jinja_env.add_extension(PageGlobals)
+        return
+    # Not add_template_global: it would make the environment, and what the app sets later for it
+    # (jinja_options, TEMPLATES_AUTO_RELOAD) would be too late.
+    options = dict(app.jinja_options)
+    options["extensions"] = [*options.get("extensions", ()), "flask_media.pages.PageGlobals"]
+    app.jinja_options = options
 
 
 def _file_url(app: Flask, base: str | None, key: str) -> str | None:

@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import math
 import re
+from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -208,6 +209,37 @@ def check_variants(specs: object) -> dict[str, Variant]:
             f"variants has {pixels:,} pixels in all; at most {MAX_PIXELS_IN_ALL:,} are allowed."
         )
     return variants
+
+
+def responsive(
+    widths: Iterable[int], formats: Iterable[ImageFormat | str | None] = ("avif", "webp")
+) -> dict[str, Variant]:
+    """Variants for pages: the whole picture in each width and format, for MEDIA_VARIANTS.
+
+    ``responsive([320, 640])`` names them ``w320-avif``, ``w320-webp``, ``w640-avif`` and
+    ``w640-webp``. Give the width of your pictures too, so that the largest is there in each format.
+
+    :param widths: in pixels. None of them enlarges a picture.
+    :param formats: of :class:`~flask_media.ImageFormat`; None is the picture's own, for which the
+        name has the width alone (``w320``).
+    :raises InvalidRequest: an argument is wrong, or it would be more than 32 variants.
+    """
+    if isinstance(widths, str | bytes) or not isinstance(widths, Iterable):
+        raise wrong("responsive's widths", widths, "a list of widths in pixels, as [320, 640]")
+    if isinstance(formats, str | bytes) or not isinstance(formats, Iterable):
+        raise wrong("responsive's formats", formats, "a list of formats, as ['avif', 'webp']")
+    known = [
+        None if name is None else check_format("responsive's formats", name) for name in formats
+    ]
+    return check_variants(
+        {
+            f"w{width}" + (f"-{file_format.value}" if file_format else ""): Variant(
+                width=width, format=file_format
+            )
+            for width in widths
+            for file_format in known
+        }
+    )
 
 
 def check_variant_name(name: object) -> str:
