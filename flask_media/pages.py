@@ -6,12 +6,11 @@ Both are globals of the app's templates. No script and no stylesheet comes with 
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Mapping
 from typing import Any
-from typing import Protocol
 from typing import TypeAlias
-from typing import cast
 from urllib.parse import quote
 
 from jinja2 import Environment
@@ -19,6 +18,7 @@ from jinja2.ext import Extension
 from markupsafe import Markup
 
 from .errors import InvalidRequest
+from .errors import JournalError
 from .errors import NotFound
 from .globals import current_media
 from .options import HEX_COLOR
@@ -27,6 +27,8 @@ from .options import wrong
 from .types import MediaResult
 from .types import PictureInfo
 from .types import StoredVariant
+
+logger = logging.getLogger(__name__)
 
 MODERN = ("image/avif", "image/webp")
 """Formats for a ``<source>``, the one that browsers shall look at first in front."""
@@ -58,10 +60,6 @@ _File: TypeAlias = PictureInfo | MediaResult | StoredVariant
 _Attributes: TypeAlias = Mapping[str, str | bool]
 
 
-class _Knows(Protocol):
-    def info(self, object_key: str) -> PictureInfo: ...
-
-
 class PageGlobals(Extension):
     """Gives an environment :func:`media_url` and :func:`media_picture`, but where it has others."""
 
@@ -86,7 +84,7 @@ def media_url(key: str, variant: str | None = None) -> str:
     if variant is not None:
         known = _known(key)
         if known is not None:
-            return _variant(known, variant).url
+            return _variant(known, variant).url or known.url
     return current_media.url(key)
 
 
@@ -135,6 +133,8 @@ def media_picture(
         allowed = "an object key, a MediaResult or a PictureInfo"
         raise wrong("media_picture's picture", picture, allowed)
     shown = picture if variant is None else _variant(picture, variant)
+    if shown.url is None:
+        shown = picture
     if placeholder and (background := _background(picture)):
         style = own.get("style")
         own["style"] = f"{background}; {style}" if isinstance(style, str) else background
@@ -143,8 +143,11 @@ def media_picture(
 
 def _known(key: str) -> PictureInfo | None:
     try:
-        return cast("_Knows", current_media).info(key)
+        return current_media.info(key)
     except NotFound:
+        return None
+    except JournalError as error:  # the page can be shown without
+        logger.warning("The variants of %r can't be looked up: %s", key, error)
         return None
 
 
@@ -164,7 +167,7 @@ def _groups(picture: Pictured, shown: _File) -> dict[str, dict[int, _File]]:
     """The files that show the same, by content type and width, the narrowest first."""
     groups: dict[str, dict[int, _File]] = {}
     for file in (shown, *picture.variants.values()):
-        if _is_alike(file, shown):
+        if file.url is not None and _is_alike(file, shown):
             groups.setdefault(file.content_type, {}).setdefault(file.width, file)
     return {
         content_type: dict(sorted(group.items()))
@@ -211,7 +214,7 @@ def _picture(
     width = max((width for width in group if width <= shown.width), default=min(group))
     choice: _Attributes = {"srcset": _srcset(group), "sizes": sizes} if len(group) > 1 else {}
     pixels = {"width": str(shown.width), "height": str(shown.height)}
-    img = _tag("img", {"src": _candidate(group[width].url), **choice, **pixels, **own})
+    img = _tag("img", {"src": _candidate(group[width].url or ""), **choice, **pixels, **own})
     if not sources:
         return img
     return Markup("<picture>{}{}</picture>").format(Markup().join(sources), img)
@@ -227,7 +230,7 @@ def _tag(name: str, attributes: _Attributes) -> Markup:
 
 
 def _srcset(group: Mapping[int, _File]) -> str:
-    return ", ".join(f"{_candidate(file.url)} {width}w" for width, file in group.items())
+    return ", ".join(f"{_candidate(file.url or '')} {width}w" for width, file in group.items())
 
 
 def _candidate(url: str) -> str:

@@ -51,8 +51,9 @@ class ObjectStat:
 class StoredVariant:
     """A derivative of a stored picture, made or still to be made."""
 
-    url: str
-    """Where it can be fetched."""
+    url: str | None
+    """Where it can be fetched, and is made if it is not there; None for one that is not made where
+    no blueprint could."""
     object_key: str
     """Its key in the storage, made of the picture's own."""
     content_type: str

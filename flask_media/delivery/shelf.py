@@ -259,10 +259,9 @@ class Shelf:
         )
 
     def _variant(self, one: Derivative, *, is_public: bool = False) -> StoredVariant:
-        url = None
         if one.state is not MadeState.STORED:
             url = self._route_url(one.key)  # makes it when it is asked for
-        if url is None:
+        else:
             url = (self._storage.public_url if is_public else self._storage.url)(one.key)
         return StoredVariant(
             url=url,

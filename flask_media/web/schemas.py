@@ -109,7 +109,9 @@ class VariantFields(_Body):
 
 
 Variants: TypeAlias = Annotated[
-    dict[VariantName, Side | tuple[Side, Side] | VariantFields], Field(max_length=MAX_VARIANTS)
+    dict[VariantName, Side | tuple[Side, Side] | VariantFields],
+    # The pattern of the names is no limit to a reader of the schema without the second.
+    Field(max_length=MAX_VARIANTS, json_schema_extra={"additionalProperties": False}),
 ]
 
 
@@ -148,7 +150,7 @@ class Nothing(_Body):
 class Variant(_Body):
     """A derivative of a stored picture."""
 
-    url: str = Field(description="Where it can be fetched.")
+    url: str | None = Field(description="Where it can be fetched.")
     object_key: str
     content_type: str
     width: int

@@ -37,8 +37,9 @@ class Site:
         with self.app.app_context():
             return self.media.generate_and_upload(prompt, key, **{"variants": SMALL} | values)
 
-    def get(self, url: str, who: str | None = "ann") -> TestResponse:
+    def get(self, url: str | None, who: str | None = "ann") -> TestResponse:
         """GET a URL of the app."""
+        assert url is not None
         headers = {} if who is None else {"X-User": who}
         return self.app.test_client().get(url, headers=headers, buffered=True)
 

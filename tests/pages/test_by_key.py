@@ -9,7 +9,6 @@ from flask import Flask
 
 from flask_media import FlaskMedia
 from flask_media import InvalidRequest
-from flask_media import MediaService
 from flask_media import current_media
 from flask_media import responsive
 from flask_media.pages import media_picture
@@ -20,10 +19,6 @@ from ..core.conftest import make_app
 from .support import read
 
 __all__ = ["make_app"]
-
-pytestmark = pytest.mark.skipif(
-    not hasattr(MediaService, "info"), reason="MediaService.info is not there yet"
-)
 
 
 @pytest.fixture
