@@ -145,13 +145,15 @@ class Delivery(VariantMaker):
 
 
 def _count(step: Callable[[Item], bool], items: Iterable[Item]) -> int:
-    """How many of the steps did something; one that fails is left for the next time."""
+    """How many of the steps did something; what fails is left for the next time."""
     count = 0
     for item in items:
         try:
             count += step(item)
         except MediaError as error:
             logger.warning("%r is left for the next gc(): %s", item, error)
+            if error.retryable:  # the storage is away: each would wait for it as long
+                break
     return count
 
 

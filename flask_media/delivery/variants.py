@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import InvalidImage
 from ..errors import NotFound
+from ..errors import StorageError
 from ..forks import reset_after_fork
 from ..inputs import read_bytes
 from ..journal.listing import Derivative
@@ -21,6 +24,8 @@ from ..values import Picture
 from ..variants import Variant
 from .shelf import Shelf
 from .shelf import derivative
+
+logger = logging.getLogger(__name__)
 
 TRIES = 3
 """How often variants are made anew when their picture is replaced meanwhile."""
@@ -61,7 +66,10 @@ class VariantMaker(Shelf):
             return result  # deleted or replaced since
         known = {name: one.spec for name, one in listing.variants.items()}
         if any(known.get(name) != variant for name, variant in variants.items()):
-            listing = self.make(result.object_key, variants)
+            try:
+                listing = self.make(result.object_key, variants)
+            except (StorageError, InvalidImage) as error:  # the picture itself is there
+                logger.warning("The variants of %r can't be made: %s", result.object_key, error)
         return self._with_variants(result, listing)
 
     def make(
@@ -148,8 +156,11 @@ class VariantMaker(Shelf):
         listing = self._catalog.find(self._scope, key)
         if listing is not None:
             return listing
+        from .. import imaging
+
         stat = self._storage.stat(key)
         picture, sha256 = self._picture(key)
+        provenance = imaging.provenance(picture, picture)
         new = Listing(
             object_key=key,
             job_id=stat.job_id or "",
@@ -158,7 +169,8 @@ class VariantMaker(Shelf):
             height=picture.height,
             size_bytes=len(picture.data),
             sha256=sha256,
-            is_generated=False,
+            is_generated=provenance.digital_source_type == imaging.GENERATED,
+            provenance=provenance,
         )
         self._catalog.save(self._scope, new)
         return new

@@ -7,6 +7,7 @@ from .containers import MAX_AVIF_PIXELS
 from .containers import MAX_BYTES
 from .containers import MAX_PIXELS
 from .inspect import inspect
+from .marks import GENERATED
 from .preview import Preview
 from .preview import preview
 from .provenance import provenance
@@ -18,6 +19,7 @@ from .variants import derive
 from .variants import make_variants
 
 __all__ = [
+    "GENERATED",
     "MAX_AVIF_PIXELS",
     "MAX_BYTES",
     "MAX_PIXELS",

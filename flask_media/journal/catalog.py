@@ -298,7 +298,9 @@ class Catalog:
     def _put_made(
         self, connection: sa.Connection, scope: str, key: str, made: Iterable[Derivative]
     ) -> None:
-        if rows := [derivative_row(scope, key, one) for one in made]:
+        # In one order, so that no two processes wait for each other.
+        rows = [derivative_row(scope, key, one) for one in sorted(made, key=lambda one: one.key)]
+        if rows:
             connection.execute(self._list_made, rows)
 
 
