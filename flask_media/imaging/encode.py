@@ -12,6 +12,7 @@ from ..options import ImageFormat
 from ..options import ImageQuality
 from ..values import MODEL_MADE
 from ..values import Marks
+from .fit import LARGE_PIXELS
 from .inspect import guarded
 from .marks import save_options
 
@@ -56,7 +57,8 @@ def encode(
     if file_format is ImageFormat.JPEG:
         image = on_white(image)
         options |= {
-            "optimize": True,
+            # Which keeps all coefficients, 6 bytes a pixel, to save a twentieth of the file.
+            "optimize": image.width * image.height < LARGE_PIXELS,
             "subsampling": "4:4:4" if options["quality"] >= FULL_COLOR_FROM else "4:2:0",
         }
     elif file_format is ImageFormat.WEBP:

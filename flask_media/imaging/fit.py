@@ -71,7 +71,7 @@ def open_picture(picture: Picture) -> tuple[Image.Image, int, bytes]:
     shell = read_shell(picture.data)
     image = open_image(picture.data, shell)
     turn = orientation(shell.exif or image.info.get("exif", b""))
-    return image, turn, image.info.get("icc_profile", b"")
+    return image, turn, image.info.get("icc_profile") or b""
 
 
 def decode(file_format: ImageFormat, image: Image.Image, wanted: tuple[float, float]) -> None:

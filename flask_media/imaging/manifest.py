@@ -106,7 +106,8 @@ def _boxes(data: bytes, *, exact: bool = True) -> list[tuple[bytes, bytes]]:
 
     :param exact: the boxes fill the data; else only the first one is read.
     """
-    found, position = [], 0
+    found: list[tuple[bytes, bytes]] = []
+    position = 0
     while position < len(data) and (exact or not found):
         size, kind = struct.unpack_from(">I4s", data, position)
         start = position + 8
