@@ -12,9 +12,9 @@ from ..options import ImageFormat
 from ..options import ImageQuality
 from ..values import MODEL_MADE
 from ..values import Marks
-from .fit import LARGE_PIXELS
 from .inspect import guarded
 from .marks import save_options
+from .memory import LARGE_PIXELS
 
 QUALITIES: dict[ImageFormat, dict[ImageQuality, int]] = {
     ImageFormat.JPEG: {ImageQuality.LOW: 75, ImageQuality.STANDARD: 85, ImageQuality.HIGH: 92},

@@ -16,7 +16,7 @@ from flask_media.imaging import clean
 from flask_media.imaging import derive
 from flask_media.imaging import inspect
 from flask_media.imaging.encode import encode
-from flask_media.imaging.fit import LARGE_PIXELS
+from flask_media.imaging.memory import LARGE_PIXELS
 from flask_media.options import ImageFormat
 from flask_media.options import ImageQuality
 
