@@ -98,6 +98,7 @@ def test_put_in_by_hand(source: ImageFormat, target: ImageFormat) -> None:
     """The same manifest counts in every container, also in several segments of a JPEG."""
     data = with_manifest(target, manifest(signed(source), source))
     inspect(data)
+    assert official(data, target) is not None
     assert said(data, target).claim_generator == GENERATOR
 
 
@@ -156,6 +157,8 @@ def test_cut_off(file_format: ImageFormat) -> None:
     store = manifest(signed(file_format), file_format)
     for length in {*range(1, 200, 7), *range(200, len(store), len(store) // 40), len(store) - 1}:
         assert not said(with_manifest(file_format, store[:length]), file_format).c2pa
+    for length in (60, len(store) // 2, len(store) - 1):
+        assert official(with_manifest(file_format, store[:length]), file_format) is None
 
 
 def test_missing_segment() -> None:
