@@ -14,6 +14,8 @@ from .inspect import guarded
 from .inspect import open_image
 from .inspect import read_shell
 from .marks import orientation
+from .memory import LARGE_PIXELS
+from .memory import give_back
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,9 +34,6 @@ SCALABLE = ("L", "LA", "RGB", "RGBA", "CMYK")
 DRAFT_GAP = 2
 """JPEG is decoded to at least so many times the size wanted: nearer, and Lanczos loses detail."""
 
-
-LARGE_PIXELS = 4_000_000
-"""From here on memory counts more than the time that bands cost (a tenth of the scaling)."""
 
 BAND_ROWS = 64
 
@@ -62,7 +61,9 @@ def fitted(
         wanted = (wanted[1], wanted[0])
     decode(picture.format, image, wanted)
     small = scaled(image, wanted, crop_box(image.size, wanted))
+    pixels = image.width * image.height
     del image  # the large one goes before anything else is made
+    give_back(pixels)
     return finished(small, turn, profile)
 
 
@@ -71,7 +72,7 @@ def open_picture(picture: Picture) -> tuple[Image.Image, int, bytes]:
     shell = read_shell(picture.data)
     image = open_image(picture.data, shell)
     turn = orientation(shell.exif or image.info.get("exif", b""))
-    return image, turn, image.info.get("icc_profile", b"")
+    return image, turn, image.info.get("icc_profile") or b""
 
 
 def decode(file_format: ImageFormat, image: Image.Image, wanted: tuple[float, float]) -> None:
