@@ -233,8 +233,10 @@ class Shelf:
 
     def _planned(self, key: str, name: str, variant: Variant, picture: Picture) -> Derivative:
         """A variant that is not there yet."""
+        from .. import imaging
+
         file_format = variant.format or picture.format
-        width, height = variant.pixels(picture.width, picture.height)
+        width, height = variant.pixels(*imaging.upright_size(picture))
         return Derivative(
             key=variant_key(key, name, file_format),
             name=name,

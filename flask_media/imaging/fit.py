@@ -51,20 +51,28 @@ def fitted(
     :raises InvalidImage: it can't be decoded.
     """
     image, turn, profile = open_picture(picture)
-    across, down = image.size
-    upright = (down, across) if turn > 4 else (across, down)
+    upright = _turned(image.size, turn)
     wanted = (width or upright[0], height or upright[1])
     if longest is not None and max(upright) > longest:
         scale = longest / max(upright)
         wanted = (max(1, round(upright[0] * scale)), max(1, round(upright[1] * scale)))
-    if turn > 4:
-        wanted = (wanted[1], wanted[0])
+    wanted = _turned(wanted, turn)
     decode(picture.format, image, wanted)
     small = scaled(image, wanted, crop_box(image.size, wanted))
     pixels = image.width * image.height
     del image  # the large one goes before anything else is made
     give_back(pixels)
     return finished(small, turn, profile)
+
+
+def upright_size(picture: Picture) -> tuple[int, int]:
+    """Width and height of the picture as it is shown, in pixels; it is not decoded for that."""
+    image, turn, _ = open_picture(picture)
+    return _turned(image.size, turn)
+
+
+def _turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
+    return (size[1], size[0]) if turn > 4 else size
 
 
 def open_picture(picture: Picture) -> tuple[Image.Image, int, bytes]:

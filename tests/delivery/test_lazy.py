@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from flask_media import MediaResult
 from flask_media.storage.base import Storage
@@ -130,6 +132,19 @@ def test_in_a_bucket(make_site: MakeSite, seaweedfs: S3Server) -> None:
     assert _exists(site.media.storage, variant.object_key)
     site.media.delete("lazy/house.png")
     assert not _exists(site.media.storage, variant.object_key)
+
+
+def test_of_a_turned_picture(lazy: Site) -> None:
+    """What is said of a variant of a picture that lies on its side is what it then has."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (200, 100), "teal").save(file, "JPEG", exif=exif)
+    with lazy.app.app_context():
+        result = lazy.media.upload(file.getvalue(), "turned.jpg", variants={"thumb": 50})
+    thumb = result.variants["thumb"]
+    assert (thumb.width, thumb.height) == (50, 100)
+    assert shape(lazy.get(thumb.url).data) == ("WEBP", (50, 100))
 
 
 def test_regenerated(lazy: Site) -> None:
