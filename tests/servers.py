@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,15 +50,18 @@ class S3Server:
         bucket: str | None = None,
         key: str | None = None,
         secret: str | None = None,
+        provider: StorageProvider = StorageProvider.MINIO,
+        **values: Any,
     ) -> S3Storage:
         """A storage on this server, with some values wrong if wanted."""
         return S3Storage(
-            provider=StorageProvider.MINIO,
+            provider=provider,
             bucket=bucket or self.bucket,
             region="us-east-1",
             key=Secret(key or self.key),
             secret=Secret(secret or self.secret),
             endpoint_url=endpoint_url or self.endpoint_url,
+            **values,
         )
 
     def make_bucket(self) -> None:
