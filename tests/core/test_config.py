@@ -24,7 +24,7 @@ from flask_media.config_checks import Secret
 
 FIELDS = {field.metadata["key"]: field for field in dataclasses.fields(MediaConfig)}
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "GEMINI_API_KEY": None,
     "GEMINI_MODEL": "gemini-nano-banana-2.1",
     "GEMINI_FALLBACK_MODELS": (),
@@ -48,6 +48,9 @@ DEFAULTS = {
     "MEDIA_STORAGE": None,
     "MEDIA_FOLDER": None,
     "MEDIA_FILES_URL": None,
+    "MEDIA_CACHE_CONTROL": None,
+    "MEDIA_CONTENT_DISPOSITION": None,
+    "MEDIA_STORAGE_MIRROR": None,
     "MEDIA_JOURNAL_URL": None,
     "MEDIA_LEASE": 30.0,
     "MEDIA_ON_UNKNOWN": "retry",
@@ -61,6 +64,12 @@ DEFAULTS = {
     "MEDIA_REUSE": False,
     "MEDIA_RETENTION_DAYS": 90,
     "MEDIA_PROMPT_TEMPLATE": None,
+    "MEDIA_VARIANTS": {},
+    "MEDIA_VARIANTS_WHEN": "eager",
+    "MEDIA_PLACEHOLDER": False,
+    "MEDIA_KEEP_ORIGINAL": False,
+    "MEDIA_CREDIT": None,
+    "MEDIA_COPYRIGHT": None,
     "MEDIA_WEBHOOK_URL": None,
     "MEDIA_WEBHOOK_SECRET": None,
     "MEDIA_WEBHOOK_RETRY_SECONDS": 10.0,
@@ -127,6 +136,11 @@ GOOD = [
     ("MEDIA_FILES_URL", "/media/", "/media"),
     ("MEDIA_FILES_URL", "/", ""),
     ("MEDIA_FILES_URL", "https://static.example.com", "https://static.example.com"),
+    ("MEDIA_CACHE_CONTROL", " public, max-age=60 ", "public, max-age=60"),
+    ("MEDIA_CACHE_CONTROL", "no-store", "no-store"),
+    ("MEDIA_CONTENT_DISPOSITION", "Inline", "inline"),
+    ("MEDIA_CONTENT_DISPOSITION", "attachment", "attachment"),
+    ("MEDIA_STORAGE_MIRROR", " Memory ", "memory"),
     ("MEDIA_PROMPT_TEMPLATE", "media/prompt.txt", "media/prompt.txt"),
     ("GEMINI_FALLBACK_MODELS", ["a", "gemini-3-pro-image"], ("a", "gemini-3-pro-image")),
     ("GEMINI_FALLBACK_MODELS", ("a",), ("a",)),
@@ -238,6 +252,8 @@ WRONG: list[tuple[str, Any]] = [
     ),
     *(("MEDIA_REUSE", value) for value in (2, "maybe")),
     *(("MEDIA_RETENTION_DAYS", v) for v in (0, -1, "0", 36_501, 1.5, True, "ever", [90])),
+    *(("MEDIA_CACHE_CONTROL", v) for v in (7, " ", "a\nb", "a\r\nX: b", "é", "a\0", "x" * 1001)),
+    *(("MEDIA_CONTENT_DISPOSITION", v) for v in ("form-data", 'attachment; filename="a"', True)),
     *(("MEDIA_PROMPT_TEMPLATE", v) for v in (7, " ", "/etc/passwd", "../secret.txt", "a/../b")),
 ]
 

@@ -72,7 +72,7 @@ def test_object_and_mapping() -> None:
     names = [field.name for field in dataclasses.fields(MediaResult)]
     assert isinstance(result, Mapping)
     assert list(result) == list(result.keys()) == names
-    assert len(result) == len(names) == 17
+    assert len(result) == len(names) == 22
     for name in names:
         assert name in result
         assert result[name] == getattr(result, name)
