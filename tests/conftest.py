@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from .ceph import ceph
 from .servers import moto
 from .servers import postgres
 from .servers import rabbitmq
@@ -19,7 +20,7 @@ from .servers import rclone
 from .servers import seaweedfs
 from .servers import valkey
 
-__all__ = ["moto", "postgres", "rabbitmq", "rclone", "seaweedfs", "valkey"]
+__all__ = ["ceph", "moto", "postgres", "rabbitmq", "rclone", "seaweedfs", "valkey"]
 
 pytest.register_assert_rewrite("flask_media.testing.storage_contract")
 
