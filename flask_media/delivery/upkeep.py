@@ -131,7 +131,8 @@ class Delivery(VariantMaker):
         deleted = _count(self._deleted_if_gone, self._catalog.listed(self._scope))
         deleted += _count(self._deleted, self._catalog.doomed(self._scope))
         leftovers = self._catalog.leftovers(self._scope, ORPHANED_AFTER)
-        return deleted + self.delete_objects(leftovers), copied
+        deleted += self.delete_objects(leftovers)
+        return deleted + _count(self._storage.tidy, [ORPHANED_AFTER]), copied
 
     def _repaired(self, stored: tuple[str, str]) -> bool:
         return isinstance(self._storage, MirroredStorage) and self._storage.repair(*stored)
@@ -144,7 +145,7 @@ class Delivery(VariantMaker):
         return True
 
 
-def _count(step: Callable[[Item], bool], items: Iterable[Item]) -> int:
+def _count(step: Callable[[Item], int], items: Iterable[Item]) -> int:
     """How many of the steps did something; what fails is left for the next time."""
     count = 0
     for item in items:

@@ -90,6 +90,10 @@ class MirroredStorage(Storage):
             return
         raise said
 
+    def tidy(self, older_than: float) -> int:
+        """See :meth:`Storage.tidy`."""
+        return self._main.tidy(older_than) + self._mirror.tidy(older_than)
+
     def check_key(self, key: str) -> str:
         """See :meth:`Storage.check_key`.
 

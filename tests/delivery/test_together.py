@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -115,6 +117,19 @@ def test_killed_while_uploading(
     assert site.media.gc().deleted == 0  # it may be under way yet
     site.media.upload(png, "up.png", variants=SMALL)
     assert site.files == keys("thumb.webp", "card.webp", stem="up")
+
+
+def test_half_written_files(site: Site) -> None:
+    """What a killed writer left half written goes, an hour later; what is being written stays."""
+    site.ask()
+    old, new = site.folder / "goals/.tmp-old", site.folder / ".meta/.tmp-new"
+    for file in (old, new):
+        file.write_bytes(b"half")
+    an_hour_ago = time.time() - 3601
+    os.utime(old, (an_hour_ago, an_hour_ago))
+    assert site.media.gc().deleted == 1
+    assert (old.exists(), new.exists()) == (False, True)
+    assert site.files == keys("thumb.webp", "card.webp")
 
 
 def test_copied(site: Site) -> None:
