@@ -25,6 +25,8 @@ nitpick_ignore = [
     ("py:class", "flask_media.inputs._File"),  # private: what has a read()
     ("py:class", "Queue"),  # as the journal
     ("py:class", "Journal"),  # what is recorded is shown by the service's own methods
+    ("py:class", "Delivery"),  # as the journal
+    ("py:class", "Marks"),  # made of two config keys
 ]
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
