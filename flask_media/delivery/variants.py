@@ -126,6 +126,9 @@ class VariantMaker(Shelf):
         preview = {"placeholder": derived.preview.placeholder, "color": derived.preview.color}
         replaced = self._catalog.made(scope, key, sha256, made, **preview)
         if replaced is not None:
+            if not listing.is_public and self._catalog.is_public(scope, key):  # by now
+                for one in made:
+                    self._storage.publish(one.key)
             self.delete_objects(replaced)
             return True
         if self._catalog.find(scope, key) is None:  # deleted: nothing is to be left of it
