@@ -158,7 +158,13 @@ class Delivery(VariantMaker):
         return isinstance(self._storage, MirroredStorage) and self._storage.repair(*stored)
 
     def _deleted_if_gone(self, key: str) -> bool:
-        return not self._storage.exists(key) and self._deleted(key)
+        return not self._is_there(key) and self._deleted(key)
+
+    def _is_there(self, key: str) -> bool:
+        storage = self._storage
+        if isinstance(storage, MirroredStorage):  # what one has lost is not gone from the other
+            return storage.main.exists(key) or storage.mirror.exists(key)
+        return storage.exists(key)
 
     def _deleted(self, key: str) -> bool:
         self.delete(key)
