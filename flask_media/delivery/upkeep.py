@@ -66,6 +66,7 @@ class Delivery(VariantMaker):
         )
         self._catalog.expect(self._scope, new_key, copied.derivatives)
         self._storage.copy(key, new_key)
+        self._replacing(new_key)
         for one in listing.derivatives:
             if one.state is Made.STORED:
                 self._storage.copy(one.key, renamed[one.key])
