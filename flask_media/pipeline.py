@@ -45,6 +45,7 @@ from .values import Made
 from .values import Terms
 from .values import Wanted
 from .work import Work
+from .work import tell_of_manifest
 
 if TYPE_CHECKING:
     import jinja2
@@ -198,6 +199,7 @@ class Pipeline(Recovery):
                 has_preview=self._config.placeholder,
             ),
         )
+        tell_of_manifest(job, made)
         try:
             result, stale = self._stored(job, made)
         except UploadFailed as error:

@@ -49,9 +49,7 @@ def rendered(
             compression=config.compression,
             marks=marks,
         )
-        beside: dict[str, Any] = {}
-        if job.object_key is not None:
-            beside = derived(job, came, picture, marks, is_eager=is_eager, has_preview=has_preview)
+        beside = derived(job, came, picture, marks, is_eager=is_eager, has_preview=has_preview)
     except InvalidImage as error:
         raise InvalidImage(
             f"{answer.model} sent no usable picture, and was paid for it: {error}",
@@ -86,6 +84,8 @@ def derived(
     from . import imaging
 
     values: dict[str, Any] = {"provenance": imaging.provenance(came, picture)}
+    if job.object_key is None:  # it is stored by its caller, or not at all
+        return values
     if job.keep_original and came is not picture:
         values["original"] = came
     if job.variants and is_eager:

@@ -290,6 +290,7 @@ class Work:
                 self.record(self._journal.quarantined, claim, error, data)
             self.failed(signals.generation_failed, job, error)
             raise
+        tell_of_manifest(job, made)
         self.emit(signals.generation_finished, job, image=generated_image(job, made))
         return made
 
@@ -341,6 +342,18 @@ class Work:
             prompt=job.prompt,
             **values,
         )
+
+
+def tell_of_manifest(job: Job, made: Made) -> None:
+    """Log that a file came with a C2PA manifest, and what was made of it has none."""
+    provenance = made.provenance
+    if provenance is None or not provenance.c2pa or provenance.c2pa_kept:
+        return
+    logger.warning(
+        "Job %s: the picture was encoded anew, and so lost its C2PA manifest (made by %s). One that "
+        "is stored in the size and format that it came in, or with keep_original, keeps it.",
+        *(job.id, provenance.claim_generator or "somebody unnamed"),
+    )
 
 
 def _will_pass(error: MediaError) -> bool:

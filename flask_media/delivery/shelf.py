@@ -13,6 +13,7 @@ from typing import Any
 
 from ..config import MediaConfig
 from ..errors import InvalidRequest
+from ..errors import JournalError
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import NotFound
@@ -121,6 +122,8 @@ class Shelf:
         :raises StorageError: the storage refused or failed.
         """
         self._store(key, made.picture, made.sha256, job, seek=seek)
+        if made.variants:
+            self._replacing(key)
         derived = []
         if made.original is not None:
             name = variant_key(key, ORIGINAL, made.original.format)
@@ -246,6 +249,17 @@ class Shelf:
             width=width,
             height=height,
         )
+
+    def _replacing(self, key: str) -> None:
+        """Say that variants are about to be stored of the picture that is now under that key.
+
+        One of an earlier picture that is made in this moment comes before them, or is made anew.
+        """
+        try:
+            if self._catalog.exists:
+                self._catalog.replacing(self._scope, key)
+        except JournalError as error:  # then nobody else can list a variant either
+            logger.warning("%r is replaced, which can't be recorded yet: %s", key, error)
 
     def _store(self, key: str, picture: Picture, sha256: str, job: Job, *, seek: bool) -> None:
         size = len(picture.data)

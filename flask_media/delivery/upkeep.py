@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from ..errors import InvalidRequest
 from ..errors import MediaError
+from ..errors import NotConfigured
+from ..errors import NotFound
 from ..inputs import target_format
 from ..journal.listing import Listing
 from ..journal.listing import Made
@@ -64,6 +66,7 @@ class Delivery(VariantMaker):
         )
         self._catalog.expect(self._scope, new_key, copied.derivatives)
         self._storage.copy(key, new_key)
+        self._replacing(new_key)
         for one in listing.derivatives:
             if one.state is Made.STORED:
                 self._storage.copy(one.key, renamed[one.key])
@@ -81,19 +84,38 @@ class Delivery(VariantMaker):
         listing = self._listing_or_new(key)
         # First, so that a variant that is made in this moment is published by who makes it.
         self._catalog.set_public(self._scope, key, is_public=True)
+        begun: list[str] = []
         try:
-            for one in self._shown(listing):
+            for one in self._shown(self._listing(key)):
+                begun.append(one)
                 self._storage.publish(one)
         except MediaError:
             self._catalog.set_public(self._scope, key, is_public=listing.is_public)
+            if not listing.is_public:
+                self._hide(begun)
             raise
         return self._storage.public_url(key)
 
+    def _hide(self, keys: Iterable[str]) -> None:
+        """Make objects private again, as their picture could not be published."""
+        for key in keys:
+            try:
+                self._storage.unpublish(key)
+            except (NotFound, NotConfigured):
+                pass  # it is why
+            except MediaError as error:
+                logger.warning("%r may be public, though its picture is not: %s", key, error)
+
     def unpublish(self, key: str) -> None:
         """See :meth:`flask_media.MediaService.unpublish`."""
-        for one in self._shown(self._listing_or_new(key)):
-            self._storage.unpublish(one)
-        self._catalog.set_public(self._scope, key, is_public=False)
+        listing = self._listing_or_new(key)
+        self._catalog.set_public(self._scope, key, is_public=False)  # first, as above
+        try:
+            for one in self._shown(self._listing(key)):
+                self._storage.unpublish(one)
+        except MediaError:
+            self._catalog.set_public(self._scope, key, is_public=listing.is_public)
+            raise
 
     def is_public(self, key: str) -> bool:
         """Whether anybody may see the object of that key: of a picture that was published."""
@@ -138,7 +160,13 @@ class Delivery(VariantMaker):
         return isinstance(self._storage, MirroredStorage) and self._storage.repair(*stored)
 
     def _deleted_if_gone(self, key: str) -> bool:
-        return not self._storage.exists(key) and self._deleted(key)
+        return not self._is_there(key) and self._deleted(key)
+
+    def _is_there(self, key: str) -> bool:
+        storage = self._storage
+        if isinstance(storage, MirroredStorage):  # what one has lost is not gone from the other
+            return storage.main.exists(key) or storage.mirror.exists(key)
+        return storage.exists(key)
 
     def _deleted(self, key: str) -> bool:
         self.delete(key)

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..errors import NotFound
 from ..errors import StorageError
 from ..forks import reset_after_fork
 from ..inputs import read_bytes
+from ..journal.listing import REPLACED
 from ..journal.listing import Derivative
 from ..journal.listing import Listing
 from ..journal.listing import Made
@@ -29,6 +31,13 @@ logger = logging.getLogger(__name__)
 
 TRIES = 3
 """How often variants are made anew when their picture is replaced meanwhile."""
+
+REPLACING_SECONDS = 5.0
+"""How long to wait for a picture's listing while its variants are stored: who stores them may have
+died."""
+
+POLL_SECONDS = 0.05
+"""Between two looks, in seconds."""
 
 LOCKS = 64
 """Most pictures whose variants are made in a process at once; a picture's are made once."""
@@ -95,7 +104,7 @@ class VariantMaker(Shelf):
         names: set[str] = set()
         with self._locks[hash(key) % LOCKS]:
             for _ in range(TRIES):
-                listing = self._listing_or_new(key)
+                listing = self._settled(key)
                 wanted = checked or {
                     name: one.spec
                     for name, one in listing.variants.items()
@@ -106,6 +115,15 @@ class VariantMaker(Shelf):
                 # Its picture was replaced: what was stored may be in place of that one's.
                 names = {*wanted}
         raise NotFound(f"{key!r} is replaced all the time; its variants can't be made.")
+
+    def _settled(self, key: str) -> Listing:
+        """The listing of a picture; while another one is stored in its place, that one's."""
+        end = time.monotonic() + REPLACING_SECONDS
+        while True:
+            listing = self._listing_or_new(key)
+            if listing.sha256 != REPLACED or time.monotonic() > end:
+                return listing
+            threading.Event().wait(POLL_SECONDS)
 
     def _make(self, listing: Listing, wanted: Mapping[str, Variant]) -> bool:
         """Make and store variants; False if the picture was replaced or deleted meanwhile."""
@@ -134,6 +152,9 @@ class VariantMaker(Shelf):
         preview = {"placeholder": derived.preview.placeholder, "color": derived.preview.color}
         replaced = self._catalog.made(scope, key, sha256, made, **preview)
         if replaced is not None:
+            if not listing.is_public and self._catalog.is_public(scope, key):  # by now
+                for one in made:
+                    self._storage.publish(one.key)
             self.delete_objects(replaced)
             return True
         if self._catalog.find(scope, key) is None:  # deleted: nothing is to be left of it

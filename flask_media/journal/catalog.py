@@ -18,6 +18,7 @@ from sqlalchemy.dialects import sqlite  # noqa: TID253
 
 from ..variants import ORIGINAL
 from .database import Database
+from .listing import REPLACED
 from .listing import Derivative
 from .listing import Listing
 from .listing import Made
@@ -195,6 +196,13 @@ class Catalog:
                 if one.key not in known
             ]
             self._put_made(connection, scope, key, new)
+
+    def replacing(self, scope: str, key: str) -> None:
+        """Record that the object of that key is another picture than the listed one, which is yet
+        to be listed: nothing that is made of the old one is taken any more."""
+        here = (objects.c.scope == scope, objects.c.object_key == key)
+        with self._db.write(durable=False) as connection:
+            connection.execute(objects.update().where(*here).values(sha256=REPLACED))
 
     def made(
         self, scope: str, key: str, sha256: str, made: Sequence[Derivative], **values: Any

@@ -13,6 +13,10 @@ from ..variants import Variant
 from .codec import dump
 
 
+REPLACED = ""
+"""In the place of a picture's SHA-256 while another one is stored under its key."""
+
+
 class Made(enum.StrEnum):
     """Whether something that was made of a picture is there."""
 
