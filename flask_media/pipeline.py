@@ -212,12 +212,8 @@ class Pipeline(Recovery):
 
     def _stored(self, job: Job, made: Made) -> tuple[MediaResult, list[str]]:
         """Store a picture of no journalled job; returns what of an earlier one is to be deleted."""
-        key, catalog, scope = job.object_key or "", self._journal.catalog, self._storage.location
-        planned = self._delivery.planned(key, made, job)
-        if planned:
-            catalog.expect(scope, key, planned)
-        result, listing = self._work.put(job, key, made)
-        return result, catalog.save(scope, listing)
+        result, listing = self._work.put(job, job.object_key or "", made)
+        return result, self._journal.catalog.save(self._storage.location, listing)
 
     def resume(self, job_id: str, *, buy: bool) -> MediaResult | GeneratedImage:
         """See :meth:`flask_media.MediaService.resume`."""

@@ -280,7 +280,7 @@ class Work:
                 job,
                 answer,
                 len(claim.attempts),
-                marks=self._config.marks,
+                marks=dataclasses.replace(self._config.marks, generated=self._generator.is_trained),
                 is_eager=self._delivery.is_eager,
                 has_preview=self._config.placeholder,
             )
@@ -306,7 +306,7 @@ class Work:
         self.emit(signals.upload_started, job)
         try:
             derived = self._delivery.store(job, key, made, seek=seek)
-            is_generated = isinstance(job, GenerationJob)
+            is_generated = isinstance(job, GenerationJob) and self._generator.is_trained
             result, listing = self._delivery.told(
                 media_result(job, key, made), derived, is_generated=is_generated
             )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
+import threading
+import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -17,6 +20,7 @@ from ..errors import JournalError
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import NotFound
+from ..errors import StorageError
 from ..journal.listing import Derivative
 from ..journal.listing import Listing
 from ..journal.listing import Made as MadeState
@@ -37,6 +41,16 @@ if TYPE_CHECKING:
     from ..storage.base import Storage
 
 logger = logging.getLogger(__name__)
+
+ORPHANED_AFTER = 3600.0
+"""Seconds after which what was to be stored beside a picture that never came is an orphan; an
+upload takes some of them."""
+
+DELETING_SECONDS = 10.0
+"""How long to wait for an object that is being deleted, to store it anew."""
+
+POLL_SECONDS = 0.05
+"""Between two looks, in seconds."""
 
 
 class Shelf:
@@ -88,10 +102,8 @@ class Shelf:
         :raises NotConfigured: they are to be made when first asked for, and there is no blueprint
             that could be.
         """
-        checked = self._config.variants if variants is None else check_variants(variants)
-        for name, variant in checked.items():
-            if made_format := variant.format or file_format:
-                self._storage.check_key(variant_key(key, name, made_format))
+        given = self._config.variants if variants is None else variants
+        checked = self._checked(key, given, file_format)
         if checked and self._config.variants_when == "lazy" and self._route_url(key) is None:
             raise NotConfigured(
                 "MEDIA_VARIANTS_WHEN is 'lazy', and the app has no blueprint whose files route "
@@ -99,6 +111,15 @@ class Shelf:
                 "media.create_blueprint(authorize=...), url_prefix='/media'); or set it to "
                 "'eager' or 'later'."
             )
+        return checked
+
+    def _checked(
+        self, key: str, variants: Mapping[str, Any], file_format: ImageFormat | None
+    ) -> Mapping[str, Variant]:
+        checked = check_variants(variants)
+        for name, variant in checked.items():
+            if made_format := variant.format or file_format:
+                self._storage.check_key(variant_key(key, name, made_format))
         return checked
 
     def keeps_original(self, asked: object) -> bool:
@@ -121,6 +142,7 @@ class Shelf:
         :param seek: look first whether each is there already.
         :raises StorageError: the storage refused or failed.
         """
+        self._expect(key, [one for one in self.planned(key, made, job) if _is_made(one, made)])
         self._store(key, made.picture, made.sha256, job, seek=seek)
         if made.variants:
             self._replacing(key)
@@ -136,7 +158,7 @@ class Shelf:
                 one = derivative(one.key, variant_name, variant, picture)
                 self._store(one.key, picture, one.sha256 or "", job, seek=seek)
             derived.append(one)
-        return tuple(derived)
+        return _in_order(derived)
 
     def planned(self, key: str, made: Made, job: Job) -> tuple[Derivative, ...]:
         """All that :meth:`store` will store beside the picture."""
@@ -145,9 +167,9 @@ class Shelf:
             for name, variant in job.variants.items()
         ]
         if made.original is None:
-            return tuple(variants)
+            return _in_order(variants)
         name = variant_key(key, ORIGINAL, made.original.format)
-        return (derivative(name, ORIGINAL, None, made.original), *variants)
+        return _in_order([derivative(name, ORIGINAL, None, made.original), *variants])
 
     def told(
         self, result: MediaResult, derived: tuple[Derivative, ...], *, is_generated: bool
@@ -180,20 +202,34 @@ class Shelf:
         )
 
     def delete_objects(self, keys: Iterable[str]) -> int:
-        """Delete objects that are listed as stale; those that can't be deleted are left to ``gc``.
+        """Delete objects that are listed as left over; those that can't be deleted now are left to
+        ``gc``.
 
         :returns: how many were deleted.
         """
         count = 0
         for key in keys:
             try:
-                if self._catalog.source_of(self._scope, key) is None:  # else it is made anew
+                if self._catalog.begin_delete(self._scope, key, ORPHANED_AFTER):
                     self._storage.delete(key)
                     self._catalog.drop(self._scope, key)
                     count += 1
             except MediaError as error:
                 logger.warning("%r is left to gc(): %s", key, error)
         return count
+
+    def _expect(self, key: str, planned: Sequence[Derivative]) -> None:
+        """List what is about to be stored beside a picture.
+
+        :raises JournalError: it can't be listed.
+        """
+        end = time.monotonic() + DELETING_SECONDS
+        while planned and not self._catalog.expect(self._scope, key, planned):
+            if time.monotonic() > end:
+                raise StorageError(
+                    f"What was made of an earlier picture {key!r} is being deleted.", retryable=True
+                )
+            threading.Event().wait(POLL_SECONDS)
 
     # What pages ask
 
@@ -288,6 +324,14 @@ class Shelf:
             size_bytes=one.size_bytes,
             sha256=one.sha256,
         )
+
+
+def _is_made(one: Derivative, made: Made) -> bool:
+    return one.spec is None or one.name in made.variants
+
+
+def _in_order(made: Iterable[Derivative]) -> tuple[Derivative, ...]:
+    return tuple(dataclasses.replace(one, position=place) for place, one in enumerate(made))
 
 
 def derivative(key: str, name: str, variant: Variant | None, file: Picture) -> Derivative:

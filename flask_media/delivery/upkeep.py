@@ -19,15 +19,12 @@ from ..keys import check_object_key
 from ..keys import variant_key
 from ..options import ImageFormat
 from ..storage.mirror import MirroredStorage
+from .shelf import ORPHANED_AFTER
 from .variants import VariantMaker
 
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
-
-ORPHANED_AFTER = 3600.0
-"""Seconds after which what was to be stored beside a picture that never came is an orphan; an
-upload takes some of them."""
 
 
 class Delivery(VariantMaker):
@@ -64,7 +61,7 @@ class Delivery(VariantMaker):
                 dataclasses.replace(one, key=renamed[one.key]) for one in listing.derivatives
             ),
         )
-        self._catalog.expect(self._scope, new_key, copied.derivatives)
+        self._expect(new_key, [one for one in copied.derivatives if one.state is Made.STORED])
         self._storage.copy(key, new_key)
         self._replacing(new_key)
         for one in listing.derivatives:
@@ -117,9 +114,17 @@ class Delivery(VariantMaker):
             self._catalog.set_public(self._scope, key, is_public=listing.is_public)
             raise
 
-    def is_public(self, key: str) -> bool:
-        """Whether anybody may see the object of that key: of a picture that was published."""
-        return self._catalog.exists and self._catalog.is_public(self._scope, key)
+    def public_sha256(self, key: str) -> str | None:
+        """SHA-256 of the object that anybody may see under that key, as its picture was published;
+        None if they may not. Another object there was published by nobody."""
+        return self._catalog.public_sha256(self._scope, key) if self._catalog.exists else None
+
+    def is_open(self, key: str) -> bool:
+        """Whether anybody gets the object of that key from its storage anyway."""
+        if not (self._storage.is_open and self._catalog.exists):
+            return False
+        found = self._catalog.source_of(self._scope, key)
+        return found[1].spec is not None if found else self._catalog.has(self._scope, key)
 
     def _shown(self, listing: Listing) -> list[str]:
         """The keys that a page may lead to. The untouched original is not among them."""
@@ -138,9 +143,11 @@ class Delivery(VariantMaker):
                 self._catalog.give_up(self._scope, key)
             raise
 
-    def left(self, older_than: float) -> list[str]:
-        """The pictures whose variants a queue was to make, so many seconds ago."""
-        return self._catalog.keys_left(self._scope, older_than) if self._catalog.exists else []
+    def take_left(self, older_than: float) -> list[str]:
+        """Take the pictures whose variants a queue was to make, so many seconds ago."""
+        if not (self._catalog.exists and self._catalog.has_left(self._scope, older_than)):
+            return []
+        return self._catalog.take_left(self._scope, older_than)
 
     def collect(self) -> tuple[int, int]:
         """Repair the mirror, and delete what is left of pictures that are gone.

@@ -7,7 +7,9 @@ import hashlib
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import InvalidImage
@@ -24,6 +26,7 @@ from ..types import MediaResult
 from ..values import Marks
 from ..values import Picture
 from ..variants import Variant
+from .shelf import POLL_SECONDS
 from .shelf import Shelf
 from .shelf import derivative
 
@@ -35,9 +38,6 @@ TRIES = 3
 REPLACING_SECONDS = 5.0
 """How long to wait for a picture's listing while its variants are stored: who stores them may have
 died."""
-
-POLL_SECONDS = 0.05
-"""Between two looks, in seconds."""
 
 LOCKS = 64
 """Most pictures whose variants are made in a process at once; a picture's are made once."""
@@ -100,16 +100,18 @@ class VariantMaker(Shelf):
         :raises InvalidImage: what is stored there is no picture.
         :raises StorageError: the storage refused or failed.
         """
-        checked = None if variants is None else self.asked(key, variants, None)
+        checked = None if variants is None else self._checked(key, variants, None)
         names: set[str] = set()
         with self._locks[hash(key) % LOCKS]:
             for _ in range(TRIES):
                 listing = self._settled(key)
-                wanted = checked or {
-                    name: one.spec
-                    for name, one in listing.variants.items()
-                    if one.spec is not None and (name in names or _is_wanted(one, only, left=left))
-                }
+                wanted = checked
+                if wanted is None:
+                    wanted = {
+                        name: one.spec
+                        for name, one in listing.variants.items()
+                        if one.spec and (name in names or _is_wanted(one, only, left=left))
+                    }
                 if not wanted or self._make(listing, wanted):
                     return self._listing(key)
                 # Its picture was replaced: what was stored may be in place of that one's.
@@ -135,32 +137,45 @@ class VariantMaker(Shelf):
             self.delete_objects(self._catalog.save(scope, self._relisted(listing, picture, sha256)))
             return False
         derived = imaging.derive(picture, wanted, marks=self._marks(listing))
-        made = []
-        for name, variant in wanted.items():
-            file = derived.variants[name]
-            one = derivative(variant_key(key, name, file.format), name, variant, file)
+        made = [
+            derivative(variant_key(key, name, file.format), name, wanted[name], file)
+            for name, file in derived.variants.items()
+        ]
+        made = _in_place(made, listing)
+        self._expect(key, made)
+        for one in made:
             self._storage.put(
                 one.key,
-                file.data,
-                content_type=file.content_type,
+                derived.variants[one.name].data,
+                content_type=one.content_type,
                 sha256=one.sha256 or "",
                 job_id=listing.job_id,
             )
-            made.append(one)
-            if listing.is_public:
-                self._storage.publish(one.key)
         preview = {"placeholder": derived.preview.placeholder, "color": derived.preview.color}
         replaced = self._catalog.made(scope, key, sha256, made, **preview)
         if replaced is not None:
-            if not listing.is_public and self._catalog.is_public(scope, key):  # by now
-                for one in made:
-                    self._storage.publish(one.key)
+            self._show(key, made)
             self.delete_objects(replaced)
             return True
         if self._catalog.find(scope, key) is None:  # deleted: nothing is to be left of it
             for one in made:
                 self._storage.delete(one.key)
         return False
+
+    def _show(self, key: str, made: Iterable[Derivative]) -> None:
+        """Make variants public that are new among those of a picture that is.
+
+        Looked up now that they are listed: whoever publishes or hides the picture from now on does
+        so with them.
+        """
+        keys = [one.key for one in made]
+        if self._catalog.public_sha256(self._scope, key) is None:
+            return
+        for one in keys:
+            self._storage.publish(one)
+        if self._catalog.public_sha256(self._scope, key) is None:  # hidden meanwhile
+            for one in keys:
+                self._storage.unpublish(one)
 
     def _marks(self, listing: Listing) -> Marks:
         return dataclasses.replace(self._config.marks, generated=listing.is_generated)
@@ -219,3 +234,13 @@ class VariantMaker(Shelf):
 def _is_wanted(one: Derivative, only: str | None, *, left: bool) -> bool:
     is_there = one.state is Made.STORED
     return (only is None or one.name == only) and not (is_there and (only or left))
+
+
+def _in_place(made: Sequence[Derivative], listing: Listing) -> list[Derivative]:
+    """Each in the place of what has its name; new ones at the end."""
+    places = {one.name: one.position for one in listing.derivatives}
+    end = max(places.values(), default=-1) + 1
+    return [
+        dataclasses.replace(one, position=places.get(one.name, end + number))
+        for number, one in enumerate(made)
+    ]

@@ -74,9 +74,15 @@ class Catalog:
                     derivatives.c.object_key == key,
                     derivatives.c.state.in_(_BELONGING),
                 )
-                .order_by(derivatives.c.name)
+                .order_by(derivatives.c.position, derivatives.c.name)
             )
             return listing_of(row, tuple(derivative_of(one) for one in made))
+
+    def has(self, scope: str, key: str) -> bool:
+        """Whether a picture is listed under that key."""
+        here = (objects.c.scope == scope, objects.c.object_key == key, objects.c.is_doomed == 0)
+        with self._db.read() as connection:
+            return connection.execute(sa.select(objects.c.job_id).where(*here)).first() is not None
 
     def source_of(self, scope: str, variant_key: str) -> tuple[str, Derivative] | None:
         """The picture that something is made of, by its own key; None if it is not listed."""
@@ -90,40 +96,35 @@ class Catalog:
             row = connection.execute(query).first()
         return None if row is None else (row.object_key, derivative_of(row))
 
-    def is_public(self, scope: str, key: str) -> bool:
-        """Whether the object of that key is of a picture that was published."""
-        source = (
-            sa.select(derivatives.c.object_key)
+    def public_sha256(self, scope: str, key: str) -> str | None:
+        """SHA-256 of the object of that key, if its picture was published; the untouched original
+        never was."""
+        is_published = sa.and_(objects.c.is_public == 1, objects.c.is_doomed == 0)
+        own = sa.select(objects.c.sha256).where(
+            objects.c.scope == scope, objects.c.object_key == key, is_published
+        )
+        made = (
+            sa.select(derivatives.c.sha256)
+            .join(
+                objects,
+                sa.and_(
+                    objects.c.scope == derivatives.c.scope,
+                    objects.c.object_key == derivatives.c.object_key,
+                ),
+            )
             .where(
                 derivatives.c.scope == scope,
                 derivatives.c.variant_key == key,
+                derivatives.c.state.in_(_BELONGING),
                 derivatives.c.name != ORIGINAL,
-            )
-            .scalar_subquery()
-        )
-        query = sa.select(objects.c.is_public).where(
-            objects.c.scope == scope,
-            sa.or_(objects.c.object_key == key, objects.c.object_key == source),
-            objects.c.is_public == 1,
-            objects.c.is_doomed == 0,
-        )
-        with self._db.read() as connection:
-            return connection.execute(query).first() is not None
-
-    def keys_left(self, scope: str, older_than: float) -> list[str]:
-        """The pictures whose variants the queue was to make, longer ago than so many
-        seconds."""
-        query = (
-            sa.select(derivatives.c.object_key)
-            .distinct()
-            .where(
-                derivatives.c.scope == scope,
-                derivatives.c.state == Made.LATER.value,
-                derivatives.c.updated_at < time.time() - older_than,
+                is_published,
             )
         )
         with self._db.read() as connection:
-            return list(connection.scalars(query))
+            for query in (own, made):
+                if (row := connection.execute(query).first()) is not None:
+                    return row.sha256 or ""
+        return None
 
     def listed(self, scope: str) -> list[str]:
         """The keys of the pictures that something was made of."""
@@ -156,11 +157,8 @@ class Catalog:
 
     def leftovers(self, scope: str, older_than: float) -> list[str]:
         """The keys of objects that are stale, or not listed for so many seconds."""
-        is_unlisted = sa.or_(derivatives.c.state == Made.EXPECTED.value, ~_of_a_picture)
-        is_old = derivatives.c.updated_at < time.time() - older_than
         query = sa.select(derivatives.c.variant_key).where(
-            derivatives.c.scope == scope,
-            sa.or_(derivatives.c.state == Made.STALE.value, sa.and_(is_unlisted, is_old)),
+            derivatives.c.scope == scope, _is_left(older_than)
         )
         with self._db.read() as connection:
             return list(connection.scalars(query))
@@ -185,17 +183,28 @@ class Catalog:
         self._put_made(connection, scope, listing.object_key, listing.derivatives)
         return sorted(gone)
 
-    def expect(self, scope: str, key: str, planned: Iterable[Derivative]) -> None:
+    def expect(self, scope: str, key: str, planned: Iterable[Derivative]) -> bool:
         """List what is about to be stored beside the picture of that key, so that a crash leaves
-        nothing behind that nobody knows of."""
-        with self._db.write() as connection:
-            known = self._known(connection, scope, key)
+        nothing behind that nobody knows of, and nobody deletes it.
+
+        :returns: False while one of them is being deleted: ask again.
+        """
+        with self._db.write(durable=False) as connection:
+            query = sa.select(derivatives.c.variant_key, derivatives.c.state).where(
+                derivatives.c.scope == scope,
+                derivatives.c.object_key == key,
+                derivatives.c.variant_key.in_([one.key for one in planned]),
+            )
+            states = {row.variant_key: row.state for row in connection.execute(query)}
+            if Made.DELETING.value in states.values():
+                return False
             new = [
                 dataclasses.replace(one, state=Made.EXPECTED)
                 for one in planned
-                if one.key not in known
+                if states.get(one.key, Made.STALE.value) == Made.STALE.value
             ]
             self._put_made(connection, scope, key, new)
+            return True
 
     def replacing(self, scope: str, key: str) -> None:
         """Record that the object of that key is another picture than the listed one, which is yet
@@ -245,6 +254,33 @@ class Catalog:
         with self._db.write() as connection:
             return bool(connection.execute(change).rowcount)
 
+    def take_left(self, scope: str, older_than: float) -> list[str]:
+        """Take the pictures whose variants the queue was to make, longer ago than so many seconds:
+        for as long nobody else is given them."""
+        now = time.time()
+        change = (
+            derivatives.update()
+            .where(
+                derivatives.c.scope == scope,
+                derivatives.c.state == Made.LATER.value,
+                derivatives.c.updated_at < now - older_than,
+            )
+            .values(updated_at=now)
+            .returning(derivatives.c.object_key)
+        )
+        with self._db.write(durable=False) as connection:
+            return sorted(set(connection.scalars(change)))
+
+    def has_left(self, scope: str, older_than: float) -> bool:
+        """Whether there is something for :meth:`take_left`."""
+        query = sa.select(derivatives.c.variant_key).where(
+            derivatives.c.scope == scope,
+            derivatives.c.state == Made.LATER.value,
+            derivatives.c.updated_at < time.time() - older_than,
+        )
+        with self._db.read() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def give_up(self, scope: str, key: str) -> None:
         """Let the queue no longer try to make what is left of a picture's variants."""
         change = (
@@ -279,12 +315,29 @@ class Catalog:
                 objects.delete().where(objects.c.scope == scope, objects.c.object_key == key)
             )
 
+    def begin_delete(self, scope: str, variant_key: str, older_than: float) -> bool:
+        """Take an object of :meth:`leftovers`, to delete it and then :meth:`drop` it; False if it
+        belongs to a picture by now."""
+        change = (
+            derivatives.update()
+            .where(
+                derivatives.c.scope == scope,
+                derivatives.c.variant_key == variant_key,
+                _is_left(older_than),
+            )
+            .values(state=Made.DELETING.value, updated_at=time.time())
+        )
+        with self._db.write(durable=False) as connection:
+            return bool(connection.execute(change).rowcount)
+
     def drop(self, scope: str, variant_key: str) -> None:
-        """Record that an object of :meth:`leftovers` is deleted."""
-        with self._db.write() as connection:
+        """Record that the object is deleted."""
+        with self._db.write(durable=False) as connection:
             connection.execute(
                 derivatives.delete().where(
-                    derivatives.c.scope == scope, derivatives.c.variant_key == variant_key
+                    derivatives.c.scope == scope,
+                    derivatives.c.variant_key == variant_key,
+                    derivatives.c.state == Made.DELETING.value,
                 )
             )
 
@@ -310,6 +363,15 @@ class Catalog:
         rows = [derivative_row(scope, key, one) for one in sorted(made, key=lambda one: one.key)]
         if rows:
             connection.execute(self._list_made, rows)
+
+
+def _is_left(older_than: float) -> sa.ColumnElement[bool]:
+    """The condition of objects that are stale, or not listed for so many seconds."""
+    is_unlisted = sa.or_(
+        derivatives.c.state.in_([Made.EXPECTED.value, Made.DELETING.value]), ~_of_a_picture
+    )
+    is_old = derivatives.c.updated_at < time.time() - older_than
+    return sa.or_(derivatives.c.state == Made.STALE.value, sa.and_(is_unlisted, is_old))
 
 
 def _upsert(database: Database, table: sa.Table) -> Any:

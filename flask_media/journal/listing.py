@@ -12,7 +12,6 @@ from ..types import Provenance
 from ..variants import Variant
 from .codec import dump
 
-
 REPLACED = ""
 """In the place of a picture's SHA-256 while another one is stored under its key."""
 
@@ -28,6 +27,8 @@ class Made(enum.StrEnum):
     """It is made when it is first asked for."""
     EXPECTED = "expected"
     """It may be there: an upload that stores it has not listed its picture yet."""
+    DELETING = "deleting"
+    """It is being deleted: nobody may store it until that is done."""
     STALE = "stale"
     """It is of an earlier picture, and to be deleted."""
 
@@ -48,6 +49,8 @@ class Derivative:
     height: int
     size_bytes: int | None = None
     sha256: str | None = None
+    position: int = 0
+    """Among those of its picture, in the order that was asked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,6 +115,7 @@ def derivative_of(row: Any) -> Derivative:
         height=row.height,
         size_bytes=row.size_bytes,
         sha256=row.sha256,
+        position=row.position,
     )
 
 
@@ -144,6 +148,7 @@ def derivative_row(scope: str, key: str, one: Derivative) -> dict[str, Any]:
         "object_key": key,
         "name": one.name,
         "state": one.state.value,
+        "position": one.position,
         "spec": dump(one.spec.to_dict()) if one.spec else None,
         "content_type": one.content_type,
         "width": one.width,

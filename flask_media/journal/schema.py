@@ -159,6 +159,8 @@ derivatives = sa.Table(
     sa.Column("object_key", sa.Text, nullable=False),
     sa.Column("name", sa.String(32), nullable=False),
     sa.Column("state", sa.String(8), nullable=False),
+    # Among those of its picture, in the order that was asked for.
+    sa.Column("position", sa.Integer, nullable=False),
     # What it shall be; none of the untouched original.
     sa.Column("spec", sa.Text),
     sa.Column("content_type", sa.Text, nullable=False),

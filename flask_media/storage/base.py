@@ -56,6 +56,11 @@ class Storage(abc.ABC):
     """Whether its signed URLs lead to the store, which checks them, and not to the app."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether anybody gets an object that was just stored, by its public URL."""
+        return False
+
+    @property
     def is_private(self) -> bool:
         """Whether nobody gets an object by its URL but whom the app lets in, or a signed URL."""
         return True

@@ -90,6 +90,11 @@ class MirroredStorage(Storage):
             return
         raise said
 
+    @property
+    def is_open(self) -> bool:
+        """As the main storage."""
+        return self._main.is_open
+
     def tidy(self, older_than: float) -> int:
         """See :meth:`Storage.tidy`."""
         return self._main.tidy(older_than) + self._mirror.tidy(older_than)

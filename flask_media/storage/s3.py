@@ -116,6 +116,12 @@ class S3Storage(S3Bucket, Storage):
             )
 
     @property
+    def is_open(self) -> bool:
+        """Whether objects are ``public-read``, or SPACES_CDN_URL says where anybody gets them."""
+        is_fetched = self._cdn_url is not None and not self._is_private
+        return self._acl == "public-read" or is_fetched
+
+    @property
     def is_private(self) -> bool:
         """Whether SPACES_ACL is ``private``."""
         return self._is_private

@@ -61,13 +61,16 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) 
     def files(key: str) -> BaseResponse:
         try:
             seconds, is_public = _granted(doorkeeper, key)
-            current_media.delivery.ensure(key)
-            storage = current_media.storage
+            delivery, storage = current_media.delivery, current_media.storage
+            delivery.ensure(key)
             if mode == "redirect" and storage.signs_itself:
                 if is_public:
                     return _redirect(storage.public_url(key))
                 return _redirect(_signed(storage, key, min(seconds, REDIRECT_SECONDS)))
-            return _serve(storage, key, is_public=is_public)
+            published = None
+            if is_public and not delivery.is_open(key):
+                published = delivery.public_sha256(key) or ""
+            return _serve(storage, key, is_public=is_public, published=published)
         except (InvalidRequest, NotFound):
             abort(404)
         except (JournalError, StorageError, InvalidImage) as error:
@@ -92,7 +95,8 @@ def _granted(doorkeeper: Doorkeeper, key: str) -> tuple[float, bool]:
         abort(403 if who is None else 404)
     if who is not None and doorkeeper.may_read(who, current_media.delivery.source(key)):
         return math.inf, False
-    if not current_media.delivery.is_public(key):
+    delivery = current_media.delivery
+    if delivery.public_sha256(key) is None and not delivery.is_open(key):
         abort(403 if who is None else 404)
     return math.inf, True
 
@@ -108,14 +112,24 @@ def _redirect(url: str) -> BaseResponse:
     return response
 
 
-def _serve(storage: Storage, key: str, *, is_public: bool) -> Response:
+def _serve(storage: Storage, key: str, *, is_public: bool, published: str | None) -> Response:
+    """Send the object.
+
+    :param published: SHA-256 of what may be seen; another one is not for whoever asks.
+    """
     # A body is opened where it is sent, and described by what was opened: the object under the key
     # can be another one by then.
     if request.method == "HEAD" or request.if_none_match:
-        response = _response(storage.stat(key), None, is_public=is_public)
+        stat = storage.stat(key)
+        if published not in (None, stat.sha256):
+            abort(403)
+        response = _response(stat, None, is_public=is_public)
         if request.method == "HEAD" or response.status_code == 304:
             return response
     file = storage.open(key)
+    if published not in (None, file.stat.sha256):  # it replaced what was published
+        file.close()
+        abort(403)
     return _response(file.stat, file, is_public=is_public)
 
 
