@@ -12,7 +12,6 @@ from ..types import Provenance
 from ..variants import Variant
 from .codec import dump
 
-
 REPLACED = ""
 """In the place of a picture's SHA-256 while another one is stored under its key."""
 
