@@ -18,6 +18,7 @@ from .site import KEY
 from .site import SMALL
 from .site import Site
 from .site import keys
+from .site import on_both
 from .site import shape
 
 
@@ -27,6 +28,7 @@ def lazy(make_site: MakeSite) -> Site:
     return make_site(MEDIA_VARIANTS_WHEN="lazy")
 
 
+@on_both
 def test_made_when_asked_for(lazy: Site) -> None:
     """The result says what the variant will be; the first GET of its URL makes it so."""
     result = lazy.ask()
@@ -43,6 +45,7 @@ def test_made_when_asked_for(lazy: Site) -> None:
     assert made["card"].url == variant.url
 
 
+@on_both
 def test_many_at_once(lazy: Site) -> None:
     """Forty requests at once for one variant all get it."""
     url = lazy.ask().variants["thumb"].url
@@ -66,6 +69,7 @@ def test_only_what_is_listed(lazy: Site) -> None:
     assert lazy.files == keys()
 
 
+@on_both
 def test_of_a_deleted_picture(lazy: Site) -> None:
     """A variant of a picture that was deleted is not made; nor one of whose object is gone."""
     url = lazy.ask().variants["thumb"].url
@@ -76,6 +80,7 @@ def test_of_a_deleted_picture(lazy: Site) -> None:
     assert lazy.files == set()
 
 
+@on_both
 def test_of_a_replaced_picture(lazy: Site) -> None:
     """A picture that replaces another one has variants of its own under the same keys."""
     url = lazy.ask().variants["thumb"].url
@@ -132,6 +137,7 @@ def test_in_a_bucket(make_site: MakeSite, seaweedfs: S3Server) -> None:
     assert not _exists(site.media.storage, variant.object_key)
 
 
+@on_both
 def test_regenerated(lazy: Site) -> None:
     """Variants of a stored picture are made anew, or others are, at no cost."""
     lazy.ask()
@@ -144,6 +150,7 @@ def test_regenerated(lazy: Site) -> None:
     assert lazy.emulator.calls == 1
 
 
+@on_both
 def test_of_what_others_stored(site: Site) -> None:
     """Variants can be made of a picture that was in the storage before."""
     data = site.emulator_png()
