@@ -350,8 +350,8 @@ def tell_of_manifest(job: Job, made: Made) -> None:
     if provenance is None or not provenance.c2pa or provenance.c2pa_kept:
         return
     logger.warning(
-        "Job %s: the picture was encoded anew, and so lost its C2PA manifest (made by %s). One that "
-        "is stored in the size and format that it came in, or with keep_original, keeps it.",
+        "Job %s: the picture was encoded anew, and so lost its C2PA manifest (made by %s). In the "
+        "size and format that it came in it keeps it; keep_original keeps the file beside it.",
         *(job.id, provenance.claim_generator or "somebody unnamed"),
     )
 

@@ -20,6 +20,7 @@ from .site import KEY
 from .site import SMALL
 from .site import Site
 from .site import keys
+from .site import on_both
 from .site import shape
 
 
@@ -29,6 +30,7 @@ def lazy(make_site: MakeSite) -> Site:
     return make_site(MEDIA_VARIANTS_WHEN="lazy")
 
 
+@on_both
 def test_made_when_asked_for(lazy: Site) -> None:
     """The result says what the variant will be; the first GET of its URL makes it so."""
     result = lazy.ask()
@@ -45,6 +47,7 @@ def test_made_when_asked_for(lazy: Site) -> None:
     assert made["card"].url == variant.url
 
 
+@on_both
 def test_many_at_once(lazy: Site) -> None:
     """Forty requests at once for one variant all get it."""
     url = lazy.ask().variants["thumb"].url
@@ -68,6 +71,7 @@ def test_only_what_is_listed(lazy: Site) -> None:
     assert lazy.files == keys()
 
 
+@on_both
 def test_of_a_deleted_picture(lazy: Site) -> None:
     """A variant of a picture that was deleted is not made; nor one of whose object is gone."""
     url = lazy.ask().variants["thumb"].url
@@ -78,6 +82,7 @@ def test_of_a_deleted_picture(lazy: Site) -> None:
     assert lazy.files == set()
 
 
+@on_both
 def test_of_a_replaced_picture(lazy: Site) -> None:
     """A picture that replaces another one has variants of its own under the same keys."""
     url = lazy.ask().variants["thumb"].url
@@ -147,6 +152,7 @@ def test_of_a_turned_picture(lazy: Site) -> None:
     assert shape(lazy.get(thumb.url).data) == ("WEBP", (50, 100))
 
 
+@on_both
 def test_regenerated(lazy: Site) -> None:
     """Variants of a stored picture are made anew, or others are, at no cost."""
     lazy.ask()
@@ -159,6 +165,7 @@ def test_regenerated(lazy: Site) -> None:
     assert lazy.emulator.calls == 1
 
 
+@on_both
 def test_of_what_others_stored(site: Site) -> None:
     """Variants can be made of a picture that was in the storage before."""
     data = site.emulator_png()
