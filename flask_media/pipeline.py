@@ -40,8 +40,6 @@ from .stages import finished
 from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationJob
-from .values import Job
-from .values import Made
 from .values import Terms
 from .values import Wanted
 from .work import Work
@@ -156,8 +154,9 @@ class Pipeline(Recovery):
     def _check_is_free(self, claim: Claim, job: GenerationJob) -> None:
         """Refuse a key that has an object. Only now: no other job for it can begin any more."""
         key = job.object_key or ""
+        beside = self._delivery.keys_beside(key, job.variants, job.format)
         try:
-            if self._storage.exists(key):
+            if any(self._storage.exists(one) for one in (key, *beside)):
                 raise ObjectExists(f"There is an object under {key!r} already.", job_id=job.id)
         except MediaError as error:
             self.end(claim, job, error)
@@ -182,6 +181,7 @@ class Pipeline(Recovery):
         if is_cleaned and wanted.keep_original is None:
             wanted = dataclasses.replace(wanted, keep_original=False)
         job = upload_job(wanted, self._storage, self._delivery)
+        key = job.object_key or ""
         came = imaging.inspect(read_bytes("data", data), decode=True)
         marks = dataclasses.replace(self._config.marks, generated=False)
         if is_cleaned:
@@ -201,19 +201,15 @@ class Pipeline(Recovery):
         )
         tell_of_manifest(job, made)
         try:
-            result, stale = self._stored(job, made)
+            result, listing = self._work.put(job, key, made)
         except UploadFailed as error:
             self._work.failed(signals.upload_failed, job, error)
+            self._delivery.give_up(key)
             raise
+        self._work.listed(key, *self._journal.catalog.save(self._storage.location, listing))
         self._work.emit(signals.upload_finished, job, result=result)
-        self._delivery.delete_objects(stale)
         self._work.make_later(result)
         return result
-
-    def _stored(self, job: Job, made: Made) -> tuple[MediaResult, list[str]]:
-        """Store a picture of no journalled job; returns what of an earlier one is to be deleted."""
-        result, listing = self._work.put(job, job.object_key or "", made)
-        return result, self._journal.catalog.save(self._storage.location, listing)
 
     def resume(self, job_id: str, *, buy: bool) -> MediaResult | GeneratedImage:
         """See :meth:`flask_media.MediaService.resume`."""

@@ -120,9 +120,16 @@ class Work:
             self.failed(signals.upload_failed, job, error, claim)
             raise
         scope = self._storage.location
-        stale = self.record(self._journal.uploaded, claim, result, scope, listing)
-        self._delivery.delete_objects(stale or ())
+        listed = self.record(self._journal.uploaded, claim, result, scope, listing)
+        if listed is not None:
+            self.listed(job.object_key, *listed)
         return self._told(claim, job, result)
+
+    def listed(self, key: str, stale: list[str], is_contested: bool) -> None:
+        """See to what was made of an earlier picture, and to one that was stored at once."""
+        self._delivery.delete_objects(stale)
+        if is_contested:
+            self._delivery.give_up(key)
 
     def _told(self, claim: Claim, job: GenerationJob, result: MediaResult) -> MediaResult:
         self.emit(signals.upload_finished, job, result=result)
@@ -138,7 +145,7 @@ class Work:
             return
         try:
             self._later(result.object_key)
-        except MediaError as error:
+        except Exception as error:  # noqa: BLE001 - the picture is stored, whatever a broker raises
             logger.warning("The variants of %r wait: %s", result.object_key, error)
 
     def record(self, step: Callable[..., Recorded], *arguments: Any) -> Recorded | None:
@@ -308,7 +315,7 @@ class Work:
             derived = self._delivery.store(job, key, made, seek=seek)
             is_generated = isinstance(job, GenerationJob) and self._generator.is_trained
             result, listing = self._delivery.told(
-                media_result(job, key, made), derived, is_generated=is_generated
+                media_result(job, key, made), made.picture, derived, is_generated=is_generated
             )
         except MediaError as cause:
             raise UploadFailed(

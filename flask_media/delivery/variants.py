@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterable
 from collections.abc import Mapping
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from typing import Any
 
 from ..errors import InvalidImage
@@ -17,27 +17,31 @@ from ..errors import NotFound
 from ..errors import StorageError
 from ..forks import reset_after_fork
 from ..inputs import read_bytes
-from ..journal.listing import REPLACED
 from ..journal.listing import Derivative
 from ..journal.listing import Listing
 from ..journal.listing import Made
-from ..keys import variant_key
+from ..storage.mirror import MirroredStorage
 from ..types import MediaResult
 from ..values import Marks
 from ..values import Picture
 from ..variants import Variant
+from ..variants import check_variants
 from .shelf import POLL_SECONDS
 from .shelf import Shelf
 from .shelf import derivative
+from .shelf import in_place
+from .shelf import upright_size
+
+if TYPE_CHECKING:
+    from ..storage.base import Storage
 
 logger = logging.getLogger(__name__)
 
-TRIES = 3
+TRIES = 10
 """How often variants are made anew when their picture is replaced meanwhile."""
 
-REPLACING_SECONDS = 5.0
-"""How long to wait for a picture's listing while its variants are stored: who stores them may have
-died."""
+STORING_SECONDS = 5.0
+"""How long to wait for a picture that is being stored: who stores it may have died."""
 
 LOCKS = 64
 """Most pictures whose variants are made in a process at once; a picture's are made once."""
@@ -105,44 +109,47 @@ class VariantMaker(Shelf):
         with self._locks[hash(key) % LOCKS]:
             for _ in range(TRIES):
                 listing = self._settled(key)
-                wanted = checked
-                if wanted is None:
-                    wanted = {
-                        name: one.spec
-                        for name, one in listing.variants.items()
-                        if one.spec and (name in names or _is_wanted(one, only, left=left))
-                    }
+                wanted = _wanted(listing, names, only, left=left) if checked is None else checked
                 if not wanted or self._make(listing, wanted):
                     return self._listing(key)
                 # Its picture was replaced: what was stored may be in place of that one's.
                 names = {*wanted}
-        raise NotFound(f"{key!r} is replaced all the time; its variants can't be made.")
+        raise StorageError(f"{key!r} is replaced all the time.", retryable=True)
 
     def _settled(self, key: str) -> Listing:
-        """The listing of a picture; while another one is stored in its place, that one's."""
-        end = time.monotonic() + REPLACING_SECONDS
-        while True:
-            listing = self._listing_or_new(key)
-            if listing.sha256 != REPLACED or time.monotonic() > end:
-                return listing
+        """The listing of a picture; while another one is stored in its place, that one's.
+
+        :raises NotFound: there is none.
+        :raises StorageError: who stores the other one does not come to an end.
+        """
+        end = time.monotonic() + STORING_SECONDS
+        while (listing := self._listing_or_new(key)).storing is not None:
+            if time.monotonic() > end:
+                raise StorageError(
+                    f"Job {listing.storing} is storing another picture as {key!r}.", retryable=True
+                )
             threading.Event().wait(POLL_SECONDS)
+        return listing
 
     def _make(self, listing: Listing, wanted: Mapping[str, Variant]) -> bool:
         """Make and store variants; False if the picture was replaced or deleted meanwhile."""
         from .. import imaging
 
         key, scope = listing.object_key, self._scope
+        check_variants({name: one.spec for name, one in listing.variants.items()} | {**wanted})
         picture, sha256 = self._picture(key)
-        if sha256 != listing.sha256:  # stored by somebody else
-            self.delete_objects(self._catalog.save(scope, self._relisted(listing, picture, sha256)))
+        if sha256 != listing.sha256:
+            self.recheck(key)
             return False
         derived = imaging.derive(picture, wanted, marks=self._marks(listing))
-        made = [
-            derivative(variant_key(key, name, file.format), name, wanted[name], file)
-            for name, file in derived.variants.items()
-        ]
-        made = _in_place(made, listing)
-        self._expect(key, made)
+        made = in_place(
+            (
+                derivative(self._planned(key, name, wanted[name], picture), file)
+                for name, file in derived.variants.items()
+            ),
+            listing,
+        )
+        self._until_free(key, lambda: self._catalog.expect(scope, key, made))
         for one in made:
             self._storage.put(
                 one.key,
@@ -157,10 +164,41 @@ class VariantMaker(Shelf):
             self._show(key, made)
             self.delete_objects(replaced)
             return True
-        if self._catalog.find(scope, key) is None:  # deleted: nothing is to be left of it
+        if not self._catalog.is_live(scope, key):  # deleted: nothing is to be left of it
             for one in made:
                 self._storage.delete(one.key)
+            self._catalog.forget(scope, key)
         return False
+
+    def recheck(self, key: str, *, given_up: bool = False) -> None:
+        """List what is under the key, where nobody knows which of two pictures that is.
+
+        :param given_up: whoever was storing one has given that up.
+        :raises StorageError: it can't be looked at.
+        """
+        listing = self._catalog.find(self._scope, key)
+        if listing is not None and listing.storing is not None and not given_up:
+            return
+        try:
+            if listing is not None and self._main.stat(key).sha256 == listing.sha256:
+                self._catalog.settle(self._scope, key)
+                return
+            picture, sha256 = self._picture(key)
+        except NotFound:
+            self._catalog.settle(self._scope, key)
+            return
+        if listing is None:
+            listing = self._new_listing(key, picture, sha256)
+        elif sha256 != listing.sha256:
+            listing = self._relisted(listing, picture, sha256)
+        stale, _ = self._catalog.save(self._scope, listing)
+        self.delete_objects(stale)
+
+    @property
+    def _main(self) -> Storage:
+        """Where the pictures are: a mirror may have an earlier one."""
+        storage = self._storage
+        return storage.main if isinstance(storage, MirroredStorage) else storage
 
     def _show(self, key: str, made: Iterable[Derivative]) -> None:
         """Make variants public that are new among those of a picture that is.
@@ -183,64 +221,61 @@ class VariantMaker(Shelf):
     def _picture(self, key: str) -> tuple[Picture, str]:
         from .. import imaging
 
-        with self._storage.open(key) as file:
+        with self._main.open(key) as file:
             data = read_bytes("object", file)
         return imaging.inspect(data, decode=True), hashlib.sha256(data).hexdigest()
 
     def _listing_or_new(self, key: str) -> Listing:
         """The listing of a picture; of one that is only in the storage a new one."""
         listing = self._catalog.find(self._scope, key)
-        if listing is not None:
-            return listing
+        if listing is None:
+            if self._catalog.is_doomed(self._scope, key):
+                raise NotFound(f"{key!r} is being deleted.")
+            listing = self._new_listing(key, *self._picture(key))
+            self._catalog.save(self._scope, listing)
+        return listing
+
+    def _new_listing(self, key: str, picture: Picture, sha256: str) -> Listing:
         from .. import imaging
 
-        stat = self._storage.stat(key)
-        picture, sha256 = self._picture(key)
         provenance = imaging.provenance(picture, picture)
-        new = Listing(
+        width, height = upright_size(picture)
+        return Listing(
             object_key=key,
-            job_id=stat.job_id or "",
+            job_id=self._main.stat(key).job_id or "",
             content_type=picture.content_type,
-            width=picture.width,
-            height=picture.height,
+            width=width,
+            height=height,
             size_bytes=len(picture.data),
             sha256=sha256,
             is_generated=provenance.digital_source_type == imaging.GENERATED,
             provenance=provenance,
         )
-        self._catalog.save(self._scope, new)
-        return new
 
     def _relisted(self, listing: Listing, picture: Picture, sha256: str) -> Listing:
+        """The listing of a picture that somebody stored in place of another one: private, with
+        variants of the same names that are to be made."""
         variants = [
-            self._planned(listing.object_key, name, one.spec, picture)
+            dataclasses.replace(
+                self._planned(listing.object_key, name, one.spec, picture), position=one.position
+            )
             for name, one in listing.variants.items()
             if one.spec is not None
         ]
-        return dataclasses.replace(
-            listing,
-            content_type=picture.content_type,
-            width=picture.width,
-            height=picture.height,
-            size_bytes=len(picture.data),
-            sha256=sha256,
-            placeholder=None,
-            color=None,
-            provenance=None,
-            derivatives=tuple(variants),
-        )
+        new = self._new_listing(listing.object_key, picture, sha256)
+        return dataclasses.replace(new, derivatives=tuple(variants))
+
+
+def _wanted(
+    listing: Listing, names: set[str], only: str | None, *, left: bool
+) -> dict[str, Variant]:
+    return {
+        name: one.spec
+        for name, one in listing.variants.items()
+        if one.spec and (name in names or _is_wanted(one, only, left=left))
+    }
 
 
 def _is_wanted(one: Derivative, only: str | None, *, left: bool) -> bool:
     is_there = one.state is Made.STORED
     return (only is None or one.name == only) and not (is_there and (only or left))
-
-
-def _in_place(made: Sequence[Derivative], listing: Listing) -> list[Derivative]:
-    """Each in the place of what has its name; new ones at the end."""
-    places = {one.name: one.position for one in listing.derivatives}
-    end = max(places.values(), default=-1) + 1
-    return [
-        dataclasses.replace(one, position=places.get(one.name, end + number))
-        for number, one in enumerate(made)
-    ]

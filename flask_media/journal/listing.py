@@ -12,9 +12,6 @@ from ..types import Provenance
 from ..variants import Variant
 from .codec import dump
 
-REPLACED = ""
-"""In the place of a picture's SHA-256 while another one is stored under its key."""
-
 
 class Made(enum.StrEnum):
     """Whether something that was made of a picture is there."""
@@ -70,6 +67,8 @@ class Listing:
     color: str | None = None
     provenance: Provenance | None = None
     is_public: bool = False
+    storing: str | None = None
+    """The job that is storing a picture in its place just now."""
     derivatives: tuple[Derivative, ...] = ()
     """Without those that are stale or expected."""
 
@@ -99,6 +98,7 @@ def listing_of(row: Any, made: tuple[Derivative, ...]) -> Listing:
         color=row.color,
         provenance=Provenance(**json.loads(row.provenance)) if row.provenance else None,
         is_public=bool(row.is_public),
+        storing=row.storing,
         derivatives=made,
     )
 
@@ -136,8 +136,25 @@ def object_row(scope: str, listing: Listing) -> dict[str, Any]:
         "color": listing.color,
         "provenance": dump(dataclasses.asdict(provenance)) if provenance else None,
         "is_public": int(listing.is_public),
+        "storing": None,
+        "is_doomed": 0,
         "updated_at": time.time(),
     }
+
+
+def new_row(scope: str, key: str) -> dict[str, Any]:
+    """The row of ``media_objects`` for a key that nothing is stored under yet."""
+    nothing = Listing(
+        object_key=key,
+        job_id="",
+        content_type="",
+        width=0,
+        height=0,
+        size_bytes=0,
+        sha256="",
+        is_generated=False,
+    )
+    return object_row(scope, nothing)
 
 
 def derivative_row(scope: str, key: str, one: Derivative) -> dict[str, Any]:

@@ -145,6 +145,8 @@ objects = sa.Table(
     sa.Column("color", sa.String(7)),
     sa.Column("provenance", sa.Text),
     sa.Column("is_public", sa.Integer, nullable=False, server_default="0"),
+    # The job that is storing a picture under the key just now: which one is there is not known.
+    sa.Column("storing", sa.String(32)),
     # Set before the first of its objects is deleted, so that gc can finish that.
     sa.Column("is_doomed", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", sa.Double, nullable=False),

@@ -149,18 +149,18 @@ class JournalSteps(JournalReader):
 
     def uploaded(
         self, claim: Claim, result: MediaResult, scope: str, listing: Listing
-    ) -> list[str]:
+    ) -> tuple[list[str], bool]:
         """Record that the storage has the picture, list it, and let its bytes go.
 
-        :returns: the keys of objects to delete, as of :meth:`Catalog.put`.
+        :returns: as :meth:`Catalog.put`.
         """
         with self._moving(claim, State.UPLOADED) as connection:
             answered = self._answered(connection, claim)
             self._write(connection, claim, result=dump(result.to_dict()), error=None, **answered)
             self._let_go(connection, claim)
-            stale = self.catalog.put(connection, scope, listing)
+            listed = self.catalog.put(connection, scope, listing)
         claim.reserved_nano, claim.unwritten = 0, {}
-        return stale
+        return listed
 
     def done(self, claim: Claim) -> None:
         """Record that the job is finished. Lost with a power cut, its signals are sent again."""
