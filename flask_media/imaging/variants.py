@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from collections.abc import Sequence
-from concurrent.futures import Future
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from PIL.Image import Image  # noqa: TID253 - this package is imported where it is first needed
@@ -27,6 +27,9 @@ from .memory import give_back
 from .preview import THUMB
 from .preview import Preview
 from .preview import preview_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 ENCODERS = 2
 """Most encoders at work for one picture; Pillow frees the GIL in them."""
@@ -130,12 +133,13 @@ def _encode_all(
     workers = min(len(rest), workers, os.cpu_count() or 1)
     futures: dict[_File, Future[bytes]] = {}
     if workers > 1 and sum(file.pixels for file in rest) >= THREADS_FROM:
-        with ThreadPoolExecutor(workers, "flask-media-encoder") as pool:
-            try:
+        # While the interpreter ends there are no more threads, and not even the module.
+        with contextlib.suppress(RuntimeError):
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(workers, "flask-media-encoder") as pool:
                 for file in rest:
                     futures[file] = pool.submit(work, file)
-            except RuntimeError:  # the interpreter is ending: there are no more threads
-                pass
     for file in rest:
         data[file] = futures[file].result() if file in futures else work(file)
     return data

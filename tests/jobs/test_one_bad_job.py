@@ -153,7 +153,8 @@ def test_resume_all_goes_on_past_an_error_that_nobody_foresaw(
     """Each is an error in its place, and its picture is kept."""
     media = make_media()
     ids = [drop(media, number) for number in range(2)]
-    media._storage, media._made = _Strange(Path(config["MEDIA_FOLDER"])), None
+    media._storage = _Strange(Path(config["MEDIA_FOLDER"]))
+    media._delivery_made = media._made = None
     assert [str(one) for one in media.resume_all()] == ["TypeError: a bug of its own"] * 2
     assert [record(media, job_id).state for job_id in ids] == ["generated"] * 2
     assert emulator.calls == 2
