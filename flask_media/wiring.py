@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -28,6 +29,22 @@ if TYPE_CHECKING:
     from .journal.journal import Journal
     from .pipeline import Pipeline
     from .storage.base import Storage
+
+
+_services: weakref.WeakSet[Wiring] = weakref.WeakSet()
+_meeting: list[Callable[[Wiring], object]] = []
+
+
+@contextmanager
+def each_service(meet: Callable[[Wiring], object]) -> Iterator[None]:
+    """Call ``meet`` with each service of the process, and meanwhile with each that is made."""
+    _meeting.append(meet)
+    try:
+        for service in list(_services):
+            meet(service)
+        yield
+    finally:
+        _meeting.remove(meet)
 
 
 class Wiring:
@@ -76,6 +93,9 @@ class Wiring:
         )
         # The last is in use. The first is the service's own; a fake puts another one upon it.
         self._stack = [Parts(config, self._around)]
+        _services.add(self)
+        for meet in _meeting:
+            meet(self)
 
     @property
     def _parts(self) -> Parts:
