@@ -72,8 +72,8 @@ class FakeAsserts(FakeStages):
     ) -> None:
         """Fail unless such pictures were generated.
 
-        :param prompt: the whole prompt, as given or as sent; a pattern found in it; or a function
-            of the :class:`FakeCall`.
+        :param prompt: the whole prompt, as given or as sent; a pattern found in the one given; or a
+            function of the :class:`FakeCall`.
         :param times: how many; None for at least one.
         :param config: the config, or a function of it.
         :param spender: who paid.

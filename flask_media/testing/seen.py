@@ -78,7 +78,8 @@ class FakeUpload:
 
 
 PromptMatcher: TypeAlias = "str | re.Pattern[str] | Callable[[FakeCall], bool] | None"
-"""The whole prompt, a pattern found in it, or what judges the call; None for any."""
+"""The whole prompt, as given or as sent; a pattern found in the one given; what judges the call;
+None for any."""
 
 KeyMatcher: TypeAlias = "str | re.Pattern[str] | Callable[[str], bool] | None"
 """The whole key, a pattern found in it, or what judges it; None for any."""
@@ -105,11 +106,10 @@ def prompt_fits(matcher: PromptMatcher, call: FakeCall) -> bool:
     """Whether the call is one of those."""
     if matcher is None:
         return True
-    texts = (call.prompt, call.sent_prompt)
     if isinstance(matcher, str):
-        return matcher in texts  # one of them is just that
-    if isinstance(matcher, re.Pattern):
-        return any(matcher.search(text) for text in texts)
+        return matcher in {call.prompt, call.sent_prompt}
+    if isinstance(matcher, re.Pattern):  # what is added to the prompt is full of words
+        return matcher.search(call.prompt) is not None
     return bool(matcher(call))
 
 
@@ -131,7 +131,7 @@ def config_fits(matcher: ConfigMatcher, config: ImageGenerationConfig | None) ->
     if matcher is None:
         return True
     if isinstance(matcher, ImageGenerationConfig):
-        return matcher == config
+        return config is not None and matcher.to_dict() == config.to_dict()
     return bool(matcher(config))
 
 

@@ -15,6 +15,8 @@ from ..errors import GenerationTimeout
 from ..errors import MediaError
 from ..errors import StorageError
 from ..errors import UploadFailed
+from ..options import ImageGenerationConfig
+from ..options import ImageSize
 from ..types import ObjectStat
 from ..types import Usage
 from ..values import GenerationRequest
@@ -302,7 +304,7 @@ class FakeStages:
         job = load_job(record.id, record.spec, request.references)
         return dataclasses.replace(
             call,
-            config=job.config,
+            config=_named(job.config),
             object_key=job.object_key,
             metadata=dict(job.metadata),
             spender=record.spender or None,
@@ -332,3 +334,11 @@ class FakeStages:
     def _keep(self, call: FakeCall) -> None:
         with self._lock:
             self._calls.append(call)
+
+
+def _named(config: ImageGenerationConfig) -> ImageGenerationConfig:
+    """With the size by its name, where it has one: the journal has pixels."""
+    try:
+        return dataclasses.replace(config, size=ImageSize(config.pixels))
+    except ValueError:
+        return config
