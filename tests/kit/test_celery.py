@@ -10,7 +10,7 @@ from celery import Celery
 from celery import Task
 from flask import Flask
 
-from flask_media import ContentBlocked
+from flask_media import NoImageReturned
 from flask_media import RateLimited
 from flask_media import current_media
 from flask_media.testing import Fake
@@ -50,10 +50,10 @@ def test_own_task(celery: Celery, fake: Fake) -> None:
     def draw(self: Any) -> str:
         try:
             return current_media.generate_and_upload("A boat", "a.png").url
-        except ContentBlocked as error:
+        except NoImageReturned as error:
             raise self.retry(exc=error) from error
 
-    fake.fail_generation(ContentBlocked)
+    fake.fail_generation(NoImageReturned)
     assert draw.delay().get() == "memory://a.png"
     assert len(fake.calls) == 2
 
