@@ -339,6 +339,16 @@ def test_it_starts_no_thread_before_it_is_needed(app: Flask) -> None:
         }
 
 
+def test_nothing_stays_behind(app: Flask) -> None:
+    """Its threads end with it: a suite may have thousands of fakes."""
+    before = set(threading.enumerate())
+    with media.fake():
+        current_media.generate_later("A boat", "a.png").result(10)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert set(threading.enumerate()) <= before
+
+
 def test_the_real_one_is_asked_again_afterwards(make_app: MakeApp) -> None:
     """After the block the app asks its own model."""
     with GeminiEmulator() as emulator:
