@@ -49,16 +49,14 @@ def check_error(
 
     :raises TypeError: it is none that can happen there.
     """
-    cls = error if isinstance(error, type) else type(error)
-    known = next((one for one in allowed if issubclass(cls, one)), None)
-    if known is None:
-        names = ", ".join(one.__name__ for one in allowed)
-        raise TypeError(f"{method} got {error!r}; what can happen there is {names}.")
-    if isinstance(error, MediaError):
+    if isinstance(error, MediaError) and isinstance(error, tuple(allowed)):
         return error
-    values = allowed[known] if cls is known else {}
-    made: MediaError = cls(f"{cls.__name__}, as the fake was told.", **values)
-    return made
+    for known, values in allowed.items():
+        if isinstance(error, type) and issubclass(error, known):
+            given = values if error is known else {}
+            return error(f"{error.__name__}, as the fake was told.", **given)
+    names = ", ".join(one.__name__ for one in allowed)
+    raise TypeError(f"{method} got {error!r}; what can happen there is {names}.")
 
 
 def to_raise(error: MediaError, *, model: str | None = None) -> MediaError:

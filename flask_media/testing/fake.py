@@ -103,7 +103,8 @@ def _service_of(app: Flask | None) -> Wiring:
                 "fake() needs an app context, and there is none. Use it within 'with "
                 "app.app_context():', or name the app: fake(app)."
             )
-        app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        named: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+        return _service_of(named)
     service = app.extensions.get("media")
     if not isinstance(service, Wiring):
         raise RuntimeError(  # noqa: TRY004 - as current_media does

@@ -61,6 +61,7 @@ class Director(Protocol):
         timeout: float,
     ) -> bytes:
         """What the model answers; raises what it raises."""
+        ...
 
     def stored(self, key: str, data: bytes, stat: ObjectStat) -> None:
         """An object is about to be stored; raises what storing it raises."""
