@@ -63,6 +63,8 @@ class Pipeline(Recovery):
     :param journal: records each step before the next is taken.
     :param delivery: stores pictures with what belongs to them.
     :param later: has the queue make the variants of a stored picture.
+    :param sleep: waits so many seconds before the model is asked again; None
+        for real ones.
     :param sender: the sender of the signals.
     :param prompt_loader: finds the app's own prompt template.
     """
@@ -76,6 +78,7 @@ class Pipeline(Recovery):
         journal: Journal,
         delivery: Delivery,
         later: Callable[[str], None],
+        sleep: Callable[[float], None] | None,
         sender: object,
         prompt_loader: jinja2.BaseLoader | None,
     ) -> None:
@@ -90,6 +93,7 @@ class Pipeline(Recovery):
             journal=journal,
             delivery=delivery,
             later=later,
+            sleep=sleep,
             sender=sender,
         )
         super().__init__(journal, work, storage)

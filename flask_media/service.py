@@ -313,7 +313,7 @@ class MediaService(StoredPictures):
         :returns: a result or an error for each job; raises none of them.
         """
         results = self._pipeline.resume_all()
-        self._start_courier()
+        self._parts.start_courier()
         return results
 
     @overload

@@ -65,6 +65,8 @@ class Work:
     :param journal: records each step.
     :param delivery: stores pictures with what belongs to them.
     :param later: has the queue make the variants of a stored picture.
+    :param sleep: waits so many seconds before the model is asked again; None
+        for real ones.
     :param sender: the sender of the signals.
     """
 
@@ -77,6 +79,7 @@ class Work:
         journal: Journal,
         delivery: Delivery,
         later: Callable[[str], None],
+        sleep: Callable[[float], None] | None,
         sender: object,
     ) -> None:
         self._config = config
@@ -85,6 +88,7 @@ class Work:
         self._journal = journal
         self._delivery = delivery
         self._later = later
+        self._sleep = sleep
         self._sender = sender
 
     def go_on(
@@ -204,7 +208,9 @@ class Work:
 
         models = (self._generator.model_of(request), *self._config.gemini_fallback_models)
         try:
-            answer, _ = ask(call, models=models, max_calls=allowed, job_id=job.id)
+            answer, _ = ask(
+                call, models=models, max_calls=allowed, job_id=job.id, sleep=self._sleep
+            )
         except LostHoldError:
             raise  # another process has it, or it was cancelled: what comes of it is told there
         except Exception as error:

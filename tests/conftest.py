@@ -22,7 +22,9 @@ from .servers import valkey
 
 __all__ = ["ceph", "moto", "postgres", "rabbitmq", "rclone", "seaweedfs", "valkey"]
 
-pytest.register_assert_rewrite("flask_media.testing.storage_contract")
+pytest.register_assert_rewrite(
+    "flask_media.testing.storage_contract", "flask_media.testing.generator_contract"
+)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before the clock of pytest-timeout starts

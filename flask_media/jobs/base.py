@@ -105,5 +105,6 @@ class Runner:
             return None
         asked = error.retry_after if isinstance(error, ProviderError) else None
         if asked is not None:
-            return asked if asked <= LONGEST_ASKED_DELAY else None
+            # A whole number from a generator of one's own would pass for no delay at all.
+            return float(asked) if asked <= LONGEST_ASKED_DELAY else None
         return min(self._first_delay * 2.0**tries, LONGEST_DELAY)

@@ -60,6 +60,7 @@ def load_job(job_id: str, text: str, references: Sequence[Picture]) -> Generatio
         quality=config.quality,
         model=config.model,
         references=tuple(references),
+        job_id=job_id,
     )
     return GenerationJob(
         id=job_id,

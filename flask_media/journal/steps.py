@@ -64,6 +64,11 @@ class JournalSteps(JournalReader):
             jobs.c.id == sa.bindparam("job"), jobs.c.epoch == sa.bindparam("held")
         )
 
+    def close(self) -> None:
+        """Close idle connections, and end the thread if no job is held. A later use opens anew."""
+        super().close()
+        self._keeper.close()
+
     def calling(self, claim: Claim, *, model: str, estimate: Decimal | None) -> None:
         """Record that a call is about to be sent.
 
