@@ -46,6 +46,11 @@ class Doorkeeper:
         self._can_read = can_read
         self._warned: set[str] = set()
 
+    @property
+    def asks_of_keys(self) -> bool:
+        """Whether who is let in may not see everything."""
+        return self._can_read is not None
+
     def caller(self) -> str | None:
         """Who sends the current request, or None to deny it. What is no text says nothing."""
         who = current_app.ensure_sync(self._authorize)(request)
