@@ -19,11 +19,11 @@ from ..journal.listing import Listing
 from ..journal.listing import Made
 from ..keys import check_object_key
 from ..keys import variant_key
-from ..options import ImageFormat
 from ..storage.mirror import MirroredStorage
 from .shelf import ORPHANED_AFTER
 from .variants import TRIES
 from .variants import VariantMaker
+from .variants import format_of
 
 logger = logging.getLogger(__name__)
 
@@ -273,8 +273,7 @@ def _count(step: Callable[[Item], int], items: Iterable[Item]) -> int:
 
 
 def _renamed(key: str, name: str, content_type: str) -> str:
-    file_format = next(one for one in ImageFormat if one.content_type == content_type)
-    return variant_key(key, name, file_format)
+    return variant_key(key, name, format_of(content_type))
 
 
 def _check_extension(key: str, content_type: str) -> None:
