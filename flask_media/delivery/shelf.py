@@ -269,9 +269,7 @@ class Shelf:
         end = time.monotonic() + DELETING_SECONDS
         while not ask():
             if time.monotonic() > end:
-                raise StorageError(
-                    f"What was made of an earlier picture {key!r} is being deleted.", retryable=True
-                )
+                raise StorageError(f"An earlier picture {key!r} is being deleted.", retryable=True)
             threading.Event().wait(POLL_SECONDS)
 
     # What pages ask

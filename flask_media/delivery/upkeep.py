@@ -62,11 +62,16 @@ class Delivery(VariantMaker):
         return self._delete_doomed(key, made)
 
     def _delete_doomed(self, key: str, made: Iterable[str]) -> bool:
+        catalog, scope = self._catalog, self._scope
         for one in (key, *made):
-            if self._catalog.is_live(self._scope, key):
+            if not catalog.deleting(scope, key) and catalog.is_live(scope, key):
                 return False  # stored anew, and no more to be deleted
-            self._storage.delete(one)
-        self._catalog.forget(self._scope, key)
+            try:
+                self._storage.delete(one)
+            except MediaError:
+                catalog.deleting(scope, key, is_over=True)
+                raise
+        catalog.forget(scope, key)
         return True
 
     def copy(self, key: str, new_key: str) -> str:

@@ -32,6 +32,9 @@ from .listing import object_row
 from .schema import derivatives
 from .schema import objects
 
+DELETING_SECONDS = 5.0
+"""How long the deletion of one object is given before its picture may be stored anew."""
+
 
 class Catalog(CatalogReader):
     """Lists what is stored, in the journal's database.
@@ -51,16 +54,24 @@ class Catalog(CatalogReader):
         From now on until :meth:`put` it is private, nothing is made of it, and nobody deletes it
         or what is planned. Where nothing is planned and nothing listed, nothing is written.
 
-        :returns: False while something that is planned is being deleted: ask again.
+        :returns: False while an earlier picture or something that is planned is being deleted: ask
+            again.
         """
         if not planned and not self._has_row(scope, key):
             return True
-        values = {"storing": job_id, "is_public": 0, "is_doomed": 0, "updated_at": time.time()}
+        now = time.time()
+        values = {"storing": job_id, "is_public": 0, "is_doomed": 0, "updated_at": now}
+        query = sa.select(objects.c.is_doomed, objects.c.updated_at).where(*object_at(scope, key))
         with self._db.write(durable=False) as connection:
             # First this row, as in every transaction: no two then wait for each other.
-            change = objects.update().where(*object_at(scope, key)).values(**values)
-            if not connection.execute(change).rowcount:
+            row = connection.execute(query.with_for_update()).first()
+            if row is None:
                 connection.execute(self._list, new_row(scope, key) | values)
+            elif row.is_doomed and row.updated_at > now - DELETING_SECONDS:
+                return False
+            else:
+                change = objects.update().where(*object_at(scope, key))
+                connection.execute(change.values(**values))
             return self._expect(connection, scope, key, planned)
 
     def expect(self, scope: str, key: str, planned: Sequence[Derivative]) -> bool:
@@ -212,6 +223,17 @@ class Catalog(CatalogReader):
             if not connection.execute(change).rowcount and sha256 is not None:
                 return None
             return sorted(self._known(connection, scope, key, [*Made]))
+
+    def deleting(self, scope: str, key: str, *, is_over: bool = False) -> bool:
+        """Record that an object of a doomed picture is about to be deleted, which whoever stores
+        one anew waits for; or that none is any more.
+
+        :returns: False if it is not doomed.
+        """
+        change = objects.update().where(*object_at(scope, key), objects.c.is_doomed == 1)
+        with self._db.write(durable=False) as connection:
+            values = {"updated_at": 0.0 if is_over else time.time()}
+            return bool(connection.execute(change.values(**values)).rowcount)
 
     def forget(self, scope: str, key: str) -> None:
         """Record that a picture is deleted, and all that was made of it, unless one was stored
