@@ -21,7 +21,6 @@ from .moments import agrees
 from .moments import color
 from .moments import failing
 from .moments import meanwhile
-from .moments import stored
 from .site import SMALL
 from .site import Site
 from .site import on_both
