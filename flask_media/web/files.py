@@ -111,7 +111,7 @@ def _source(doorkeeper: Doorkeeper, delivery: Delivery, key: str) -> str:
     try:
         return delivery.source(key)
     except JournalError as error:
-        if doorkeeper.asks_of_keys and may_be_variant(key):
+        if may_be_variant(key) and not doorkeeper.by_folder:
             raise  # of a picture that is not for everybody, perhaps
         logger.warning("%r is taken for a picture of its own: %s", key, error)
         return key
