@@ -144,7 +144,7 @@ class VariantMaker(Shelf):
             for _ in range(TRIES):
                 listing = self._settled(key)
                 wanted = _wanted(listing, names, only, left=left) if checked is None else checked
-                if not wanted or self._make(listing, wanted):
+                if not wanted or self._make(listing, wanted, is_listed=checked is None):
                     return self._listing(key)
                 # Its picture was replaced: what was stored may be in place of that one's.
                 names = {*wanted}
@@ -165,8 +165,9 @@ class VariantMaker(Shelf):
             threading.Event().wait(POLL_SECONDS)
         return listing
 
-    def _make(self, listing: Listing, wanted: Mapping[str, Variant]) -> bool:
-        """Make and store variants; False if the picture was replaced or deleted meanwhile."""
+    def _make(self, listing: Listing, wanted: Mapping[str, Variant], *, is_listed: bool) -> bool:
+        """Make and store variants; False if the picture was replaced or deleted meanwhile, or they
+        are listed and others are in their place by now."""
         from .. import imaging
 
         key, scope = listing.object_key, self._scope
@@ -194,7 +195,7 @@ class VariantMaker(Shelf):
                 job_id=listing.job_id,
             )
         preview = {"placeholder": derived.preview.placeholder, "color": derived.preview.color}
-        replaced = self._catalog.made(scope, key, sha256, made, **preview)
+        replaced = self._catalog.made(scope, key, sha256, made, is_listed=is_listed, **preview)
         if replaced is not None:
             self._show(key, made)
             self.delete_objects(replaced)
@@ -203,6 +204,8 @@ class VariantMaker(Shelf):
             for one in made:
                 self._storage.delete(one.key)
             self._catalog.forget(scope, key)
+        else:
+            self._catalog.expect(scope, key, made)  # gc takes what belongs to it no more
         return False
 
     def recheck(self, key: str, *, given_up: bool = False) -> None:

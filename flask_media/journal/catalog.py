@@ -130,14 +130,22 @@ class Catalog(CatalogReader):
             connection.execute(objects.update().where(*here).values(storing=None))
 
     def made(
-        self, scope: str, key: str, sha256: str, made: Sequence[Derivative], **values: Any
+        self,
+        scope: str,
+        key: str,
+        sha256: str,
+        made: Sequence[Derivative],
+        *,
+        is_listed: bool = False,
+        **values: Any,
     ) -> list[str] | None:
         """Record what was made of a picture, each in place of what has its name.
 
         :param sha256: of the picture that it was made of.
+        :param is_listed: it was made as it is listed, and not asked for otherwise.
         :param values: what was learnt of the picture besides: ``placeholder``, ``color``.
         :returns: the keys of what it is in place of: objects to delete, listed as stale. None if
-            that is not the picture of the key any more.
+            that is not the picture of the key any more, or it is listed otherwise by now.
         """
         here = (*object_at(scope, key), objects.c.sha256 == sha256, IS_SETTLED)
         replaced = sa.select(derivatives.c.variant_key).where(
@@ -149,6 +157,8 @@ class Catalog(CatalogReader):
         with self._db.write() as connection:
             change = objects.update().where(*here).values(updated_at=time.time(), **values)
             if not connection.execute(change).rowcount:
+                return None
+            if is_listed and not self._are_listed(connection, scope, key, made):
                 return None
             gone = set(connection.scalars(replaced))
             self._set_aside(connection, scope, gone)
@@ -294,6 +304,18 @@ class Catalog(CatalogReader):
             derivatives.c.state.in_(states),
         )
         return set(connection.scalars(query))
+
+    def _are_listed(
+        self, connection: sa.Connection, scope: str, key: str, made: Sequence[Derivative]
+    ) -> bool:
+        query = sa.select(derivatives.c.variant_key, derivatives.c.spec).where(
+            derivatives.c.scope == scope,
+            derivatives.c.object_key == key,
+            derivatives.c.state.in_(BELONGING),
+        )
+        listed = {row.variant_key: row.spec for row in connection.execute(query)}
+        rows = [derivative_row(scope, key, one) for one in made]
+        return all(listed.get(row["variant_key"]) == row["spec"] for row in rows)
 
     def _set_aside(self, connection: sa.Connection, scope: str, gone: set[str]) -> None:
         if gone:
