@@ -62,14 +62,17 @@ def failing(
     """While the owner fails at what has these names, with that key if one is given."""
     with pytest.MonkeyPatch.context() as patch:
         for name in names:
-
-            def fail(*arguments: Any, do: Any = getattr(owner, name), **named: Any) -> Any:
-                if key is None or key in arguments:
-                    raise error or StorageError("It is away.", retryable=True)
-                return do(*arguments, **named)
-
-            patch.setattr(owner, name, fail)
+            patch.setattr(owner, name, _failing(getattr(owner, name), key, error))
         yield
+
+
+def _failing(do: Callable[..., Any], key: str | None, error: Exception | None) -> Any:
+    def fail(*arguments: Any, **named: Any) -> Any:
+        if key is None or key in arguments:
+            raise error or StorageError("It is away.", retryable=True)
+        return do(*arguments, **named)
+
+    return fail
 
 
 def color(data: bytes) -> str:

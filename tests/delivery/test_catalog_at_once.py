@@ -56,12 +56,19 @@ LISTING = Listing(
 
 Change = Callable[[Catalog], object]
 
+
+def forget(catalog: Catalog) -> None:
+    """List it as deleted."""
+    catalog.doom(SCOPE, KEY)
+    catalog.forget(SCOPE, KEY)
+
+
 CHANGES: dict[str, Change] = {
     "put": lambda catalog: catalog.save(SCOPE, LISTING),
     "begin": lambda catalog: catalog.begin(SCOPE, KEY, "job", LISTING.derivatives),
     "made": lambda catalog: catalog.made(SCOPE, KEY, LISTING.sha256, LISTING.derivatives[::-1]),
     "doom": lambda catalog: catalog.doom(SCOPE, KEY),
-    "forget": lambda catalog: catalog.doom(SCOPE, KEY) and catalog.forget(SCOPE, KEY),
+    "forget": forget,
 }
 
 

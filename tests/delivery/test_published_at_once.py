@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 
 from flask_media import MediaError
 from flask_media import StorageError
@@ -144,20 +146,16 @@ def test_an_upload_that_fails_over_a_published_one(hosts: Hosts, stem: str) -> N
     key = f"{stem}.png"
     here.media.upload(painted("red"), key, variants={})
     here.media.publish(key)
+    data = _webp()
     with (
         failing(here.media.storage, "_put", key=f"{stem}.original.webp"),
         pytest.raises(UploadFailed),
     ):
-        data = _webp()
         here.media.upload(data, key, keep_original=True)
     assert is_public(here, stem) == {False}
 
 
 def _webp() -> bytes:
-    import io
-
-    from PIL import Image
-
     file = io.BytesIO()
     Image.new("RGB", (32, 32), "blue").save(file, "WEBP")
     return file.getvalue()

@@ -82,11 +82,15 @@ def test_an_outage_at_a_variant(site: Site, door: str) -> None:
     """So it is where the storage goes away between the picture and its variant."""
     publish(site)
     variants = {"other": 20}
-    with failing(site.media.storage, "_put", key=OTHER), pytest.raises(UploadFailed):
+
+    def replace() -> None:
         if door == "upload":
             site.media.upload(painted("blue"), KEY, variants=variants)
         else:
             site.ask(key=KEY, variants=variants)
+
+    with failing(site.media.storage, "_put", key=OTHER), pytest.raises(UploadFailed):
+        replace()
     assert seen(site) == {}
     if door == "generate":
         assert site.ask(key=KEY, variants=variants).variants["other"].is_made
