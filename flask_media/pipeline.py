@@ -132,16 +132,22 @@ class Pipeline(Recovery):
             if isinstance(held, Busy) and not terms.wait:
                 raise _in_progress(held.record)
             if isinstance(held, Busy) or not asking.reuse or held.record.state is not State.DONE:
-                return held.record
+                return self._found(held.record, job)
             other = self._instead(held, job, asking, self._outcome(held.record))
             if other is None:
-                return held.record
+                return self._found(held.record, job)
             held = other
         if not held.is_new:
             job = self.taken_over(held)
         if not terms.overwrite and held.state not in (State.GENERATED, State.UPLOADED):
             self._check_is_free(held, job)
         return held, job
+
+    def _found(self, record: Record, job: GenerationJob) -> Record:
+        """The job of another asking, whose picture gets the variants of this one too."""
+        if record.result is not None:
+            self.with_variants(MediaResult.from_dict(record.result), job.variants)
+        return record
 
     def known(self, wanted: Wanted, terms: Terms) -> Record | None:
         """What the idempotency key stands for, if there is nothing to do for it.

@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from typing import Any
@@ -44,6 +45,7 @@ from .values import GenerationJob
 from .values import GenerationRequest
 from .values import Job
 from .values import Made
+from .variants import VariantSpec
 
 if TYPE_CHECKING:
     from blinker import NamedSignal
@@ -145,12 +147,28 @@ class Work:
     def make_later(self, result: MediaResult) -> None:
         """Have the queue make the variants that are to be made later. What it can't take now, the
         journal keeps for it."""
-        if self._config.variants_when != "later" or not result.variants:
-            return
+        if self._config.variants_when == "later" and result.variants:
+            self._have_made(result.object_key)
+
+    def _have_made(self, key: str) -> None:
         try:
-            self._later(result.object_key)
+            self._later(key)
         except Exception as error:  # noqa: BLE001 - the picture is stored, whatever a broker raises
-            logger.warning("The variants of %r wait: %s", result.object_key, error)
+            logger.warning("The variants of %r wait: %s", key, error)
+
+    def with_variants(
+        self, result: MediaResult, variants: Mapping[str, VariantSpec] | None
+    ) -> MediaResult:
+        """The result of a picture that another asking made, with the variants of this one: those
+        it lacks are made later."""
+        try:
+            result, is_left = self._delivery.with_later(result, variants)
+        except MediaError as error:  # the picture itself is there
+            logger.warning("The variants of %r can't be listed: %s", result.object_key, error)
+            return result
+        if is_left:
+            self._have_made(result.object_key)
+        return result
 
     def record(self, step: Callable[..., Recorded], *arguments: Any) -> Recorded | None:
         """Record what has happened already. That it can't be recorded must not undo it."""

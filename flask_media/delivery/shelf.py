@@ -186,10 +186,8 @@ class Shelf:
 
     def _planned_of(self, key: str, made: Made, job: Job) -> list[Derivative]:
         """All that belongs to a picture beside itself, none of it there yet."""
-        planned = [
-            self._planned(key, name, variant, made.picture)
-            for name, variant in job.variants.items()
-        ]
+        of = (made.picture.format, upright_size(made.picture))
+        planned = [self._planned(key, name, one, *of) for name, one in job.variants.items()]
         if made.original is not None:
             file = made.original
             original = Derivative(
@@ -271,9 +269,7 @@ class Shelf:
         end = time.monotonic() + DELETING_SECONDS
         while not ask():
             if time.monotonic() > end:
-                raise StorageError(
-                    f"What was made of an earlier picture {key!r} is being deleted.", retryable=True
-                )
+                raise StorageError(f"An earlier picture {key!r} is being deleted.", retryable=True)
             threading.Event().wait(POLL_SECONDS)
 
     # What pages ask
@@ -315,10 +311,12 @@ class Shelf:
 
     # One object
 
-    def _planned(self, key: str, name: str, variant: Variant, picture: Picture) -> Derivative:
-        """A variant that is not there yet."""
-        file_format = variant.format or picture.format
-        width, height = variant.pixels(*upright_size(picture))
+    def _planned(
+        self, key: str, name: str, variant: Variant, of: ImageFormat, size: tuple[int, int]
+    ) -> Derivative:
+        """A variant that is not there yet, of a picture of that format and size (upright)."""
+        file_format = variant.format or of
+        width, height = variant.pixels(*size)
         return Derivative(
             key=variant_key(key, name, file_format),
             name=name,

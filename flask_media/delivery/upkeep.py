@@ -19,11 +19,11 @@ from ..journal.listing import Listing
 from ..journal.listing import Made
 from ..keys import check_object_key
 from ..keys import variant_key
-from ..options import ImageFormat
 from ..storage.mirror import MirroredStorage
 from .shelf import ORPHANED_AFTER
 from .variants import TRIES
 from .variants import VariantMaker
+from .variants import format_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +62,16 @@ class Delivery(VariantMaker):
         return self._delete_doomed(key, made)
 
     def _delete_doomed(self, key: str, made: Iterable[str]) -> bool:
+        catalog, scope = self._catalog, self._scope
         for one in (key, *made):
-            if self._catalog.is_live(self._scope, key):
+            if not catalog.deleting(scope, key) and catalog.is_live(scope, key):
                 return False  # stored anew, and no more to be deleted
-            self._storage.delete(one)
-        self._catalog.forget(self._scope, key)
+            try:
+                self._storage.delete(one)
+            except MediaError:
+                catalog.deleting(scope, key, is_over=True)
+                raise
+        catalog.forget(scope, key)
         return True
 
     def copy(self, key: str, new_key: str) -> str:
@@ -273,8 +278,7 @@ def _count(step: Callable[[Item], int], items: Iterable[Item]) -> int:
 
 
 def _renamed(key: str, name: str, content_type: str) -> str:
-    file_format = next(one for one in ImageFormat if one.content_type == content_type)
-    return variant_key(key, name, file_format)
+    return variant_key(key, name, format_of(content_type))
 
 
 def _check_extension(key: str, content_type: str) -> None:

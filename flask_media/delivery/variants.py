@@ -20,6 +20,7 @@ from ..inputs import read_bytes
 from ..journal.listing import Derivative
 from ..journal.listing import Listing
 from ..journal.listing import Made
+from ..options import ImageFormat
 from ..storage.mirror import MirroredStorage
 from ..types import MediaResult
 from ..values import Marks
@@ -85,6 +86,39 @@ class VariantMaker(Shelf):
                 logger.warning("The variants of %r can't be made: %s", result.object_key, error)
         return self._with_variants(result, listing)
 
+    def with_later(
+        self, result: MediaResult, variants: Mapping[str, Any] | None
+    ) -> tuple[MediaResult, bool]:
+        """The result of a picture that another asking made, with the variants that are asked for:
+        those it lacks are listed, to be made.
+
+        :returns: the result, and whether the queue is to make some.
+        :raises InvalidRequest: a variant is wrong.
+        """
+        key = result.object_key
+        listing = self._catalog.find(self._scope, key) if variants != {} else None
+        if listing is None or listing.sha256 != result.sha256:
+            return result, False  # deleted or replaced since
+        of = (format_of(listing.content_type), (listing.width, listing.height))
+        wanted = self.asked(key, variants, of[0])
+        known = {name: one.spec for name, one in listing.variants.items()}
+        check_variants(known | {**wanted})
+        new = [
+            self._planned(key, name, variant, *of)
+            for name, variant in wanted.items()
+            if known.get(name) != variant
+        ]
+        if not new:
+            return self._with_variants(result, listing), False
+        if self._config.variants_when != "lazy":
+            new = [dataclasses.replace(one, state=Made.LATER) for one in new]
+        replaced = self._catalog.made(self._scope, key, result.sha256, in_place(new, listing))
+        if replaced is None:
+            return result, False
+        self.delete_objects(replaced)
+        is_left = self._config.variants_when != "lazy"
+        return self._with_variants(result, self._listing(key)), is_left
+
     def make(
         self,
         key: str,
@@ -110,7 +144,7 @@ class VariantMaker(Shelf):
             for _ in range(TRIES):
                 listing = self._settled(key)
                 wanted = _wanted(listing, names, only, left=left) if checked is None else checked
-                if not wanted or self._make(listing, wanted):
+                if not wanted or self._make(listing, wanted, is_listed=checked is None):
                     return self._listing(key)
                 # Its picture was replaced: what was stored may be in place of that one's.
                 names = {*wanted}
@@ -131,8 +165,9 @@ class VariantMaker(Shelf):
             threading.Event().wait(POLL_SECONDS)
         return listing
 
-    def _make(self, listing: Listing, wanted: Mapping[str, Variant]) -> bool:
-        """Make and store variants; False if the picture was replaced or deleted meanwhile."""
+    def _make(self, listing: Listing, wanted: Mapping[str, Variant], *, is_listed: bool) -> bool:
+        """Make and store variants; False if the picture was replaced or deleted meanwhile, or they
+        are listed and others are in their place by now."""
         from .. import imaging
 
         key, scope = listing.object_key, self._scope
@@ -142,9 +177,10 @@ class VariantMaker(Shelf):
             self.recheck(key)
             return False
         derived = imaging.derive(picture, wanted, marks=self._marks(listing))
+        of = (picture.format, upright_size(picture))
         made = in_place(
             (
-                derivative(self._planned(key, name, wanted[name], picture), file)
+                derivative(self._planned(key, name, wanted[name], *of), file)
                 for name, file in derived.variants.items()
             ),
             listing,
@@ -159,7 +195,7 @@ class VariantMaker(Shelf):
                 job_id=listing.job_id,
             )
         preview = {"placeholder": derived.preview.placeholder, "color": derived.preview.color}
-        replaced = self._catalog.made(scope, key, sha256, made, **preview)
+        replaced = self._catalog.made(scope, key, sha256, made, is_listed=is_listed, **preview)
         if replaced is not None:
             self._show(key, made)
             self.delete_objects(replaced)
@@ -168,6 +204,8 @@ class VariantMaker(Shelf):
             for one in made:
                 self._storage.delete(one.key)
             self._catalog.forget(scope, key)
+        else:
+            self._catalog.expect(scope, key, made)  # gc takes what belongs to it no more
         return False
 
     def recheck(self, key: str, *, given_up: bool = False) -> None:
@@ -255,15 +293,21 @@ class VariantMaker(Shelf):
     def _relisted(self, listing: Listing, picture: Picture, sha256: str) -> Listing:
         """The listing of a picture that somebody stored in place of another one: private, with
         variants of the same names that are to be made."""
+        of = (picture.format, upright_size(picture))
         variants = [
             dataclasses.replace(
-                self._planned(listing.object_key, name, one.spec, picture), position=one.position
+                self._planned(listing.object_key, name, one.spec, *of), position=one.position
             )
             for name, one in listing.variants.items()
             if one.spec is not None
         ]
         new = self._new_listing(listing.object_key, picture, sha256)
         return dataclasses.replace(new, derivatives=tuple(variants))
+
+
+def format_of(content_type: str) -> ImageFormat:
+    """The format that a listed content type names."""
+    return next(one for one in ImageFormat if one.content_type == content_type)
 
 
 def _wanted(

@@ -32,6 +32,9 @@ from .listing import object_row
 from .schema import derivatives
 from .schema import objects
 
+DELETING_SECONDS = 5.0
+"""How long the deletion of one object is given before its picture may be stored anew."""
+
 
 class Catalog(CatalogReader):
     """Lists what is stored, in the journal's database.
@@ -51,16 +54,24 @@ class Catalog(CatalogReader):
         From now on until :meth:`put` it is private, nothing is made of it, and nobody deletes it
         or what is planned. Where nothing is planned and nothing listed, nothing is written.
 
-        :returns: False while something that is planned is being deleted: ask again.
+        :returns: False while an earlier picture or something that is planned is being deleted: ask
+            again.
         """
         if not planned and not self._has_row(scope, key):
             return True
-        values = {"storing": job_id, "is_public": 0, "is_doomed": 0, "updated_at": time.time()}
+        now = time.time()
+        values = {"storing": job_id, "is_public": 0, "is_doomed": 0, "updated_at": now}
+        query = sa.select(objects.c.is_doomed, objects.c.updated_at).where(*object_at(scope, key))
         with self._db.write(durable=False) as connection:
             # First this row, as in every transaction: no two then wait for each other.
-            change = objects.update().where(*object_at(scope, key)).values(**values)
-            if not connection.execute(change).rowcount:
+            row = connection.execute(query.with_for_update()).first()
+            if row is None:
                 connection.execute(self._list, new_row(scope, key) | values)
+            elif row.is_doomed and row.updated_at > now - DELETING_SECONDS:
+                return False
+            else:
+                change = objects.update().where(*object_at(scope, key))
+                connection.execute(change.values(**values))
             return self._expect(connection, scope, key, planned)
 
     def expect(self, scope: str, key: str, planned: Sequence[Derivative]) -> bool:
@@ -119,14 +130,22 @@ class Catalog(CatalogReader):
             connection.execute(objects.update().where(*here).values(storing=None))
 
     def made(
-        self, scope: str, key: str, sha256: str, made: Sequence[Derivative], **values: Any
+        self,
+        scope: str,
+        key: str,
+        sha256: str,
+        made: Sequence[Derivative],
+        *,
+        is_listed: bool = False,
+        **values: Any,
     ) -> list[str] | None:
         """Record what was made of a picture, each in place of what has its name.
 
         :param sha256: of the picture that it was made of.
+        :param is_listed: it was made as it is listed, and not asked for otherwise.
         :param values: what was learnt of the picture besides: ``placeholder``, ``color``.
         :returns: the keys of what it is in place of: objects to delete, listed as stale. None if
-            that is not the picture of the key any more.
+            that is not the picture of the key any more, or it is listed otherwise by now.
         """
         here = (*object_at(scope, key), objects.c.sha256 == sha256, IS_SETTLED)
         replaced = sa.select(derivatives.c.variant_key).where(
@@ -138,6 +157,8 @@ class Catalog(CatalogReader):
         with self._db.write() as connection:
             change = objects.update().where(*here).values(updated_at=time.time(), **values)
             if not connection.execute(change).rowcount:
+                return None
+            if is_listed and not self._are_listed(connection, scope, key, made):
                 return None
             gone = set(connection.scalars(replaced))
             self._set_aside(connection, scope, gone)
@@ -213,6 +234,17 @@ class Catalog(CatalogReader):
                 return None
             return sorted(self._known(connection, scope, key, [*Made]))
 
+    def deleting(self, scope: str, key: str, *, is_over: bool = False) -> bool:
+        """Record that an object of a doomed picture is about to be deleted, which whoever stores
+        one anew waits for; or that none is any more.
+
+        :returns: False if it is not doomed.
+        """
+        change = objects.update().where(*object_at(scope, key), objects.c.is_doomed == 1)
+        with self._db.write(durable=False) as connection:
+            values = {"updated_at": 0.0 if is_over else time.time()}
+            return bool(connection.execute(change.values(**values)).rowcount)
+
     def forget(self, scope: str, key: str) -> None:
         """Record that a picture is deleted, and all that was made of it, unless one was stored
         anew."""
@@ -272,6 +304,18 @@ class Catalog(CatalogReader):
             derivatives.c.state.in_(states),
         )
         return set(connection.scalars(query))
+
+    def _are_listed(
+        self, connection: sa.Connection, scope: str, key: str, made: Sequence[Derivative]
+    ) -> bool:
+        query = sa.select(derivatives.c.variant_key, derivatives.c.spec).where(
+            derivatives.c.scope == scope,
+            derivatives.c.object_key == key,
+            derivatives.c.state.in_(BELONGING),
+        )
+        listed = {row.variant_key: row.spec for row in connection.execute(query)}
+        rows = [derivative_row(scope, key, one) for one in made]
+        return all(listed.get(row["variant_key"]) == row["spec"] for row in rows)
 
     def _set_aside(self, connection: sa.Connection, scope: str, gone: set[str]) -> None:
         if gone:

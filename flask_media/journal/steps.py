@@ -18,6 +18,7 @@ from . import spend
 from .catalog import Catalog
 from .codec import dump
 from .codec import dump_error
+from .codec import dump_in_order
 from .database import Database
 from .leases import Keeper
 from .listing import Listing
@@ -161,7 +162,9 @@ class JournalSteps(JournalReader):
         """
         with self._moving(claim, State.UPLOADED) as connection:
             answered = self._answered(connection, claim)
-            self._write(connection, claim, result=dump(result.to_dict()), error=None, **answered)
+            self._write(
+                connection, claim, result=dump_in_order(result.to_dict()), error=None, **answered
+            )
             self._let_go(connection, claim)
             listed = self.catalog.put(connection, scope, listing)
         claim.reserved_nano, claim.unwritten = 0, {}

@@ -26,6 +26,7 @@ from ..errors import NotFound
 from ..errors import StorageError
 from ..globals import current_media
 from ..keys import check_object_key
+from ..keys import may_be_variant
 from ..types import ObjectStat
 from .access import Doorkeeper
 from .links import TOKEN
@@ -34,6 +35,7 @@ from .links import seconds_left
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse
 
+    from ..delivery.upkeep import Delivery
     from ..storage.base import Storage
     from ..storage.base import StoredFile
 
@@ -62,7 +64,7 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) 
         try:
             seconds, is_public = _granted(doorkeeper, key)
             delivery, storage = current_media.delivery, current_media.storage
-            delivery.ensure(key)
+            _ensure(delivery, key)
             if mode == "redirect" and storage.signs_itself:
                 if is_public:
                     return _redirect(storage.public_url(key))
@@ -93,12 +95,34 @@ def _granted(doorkeeper: Doorkeeper, key: str) -> tuple[float, bool]:
         check_object_key(key)  # first, so that no can_read has to think of ".."
     except InvalidRequest:
         abort(403 if who is None else 404)
-    if who is not None and doorkeeper.may_read(who, current_media.delivery.source(key)):
-        return math.inf, False
     delivery = current_media.delivery
+    if who is not None and doorkeeper.may_read(who, _source(doorkeeper, delivery, key)):
+        return math.inf, False
     if delivery.public_sha256(key) is None and not delivery.is_open(key):
         abort(403 if who is None else 404)
     return math.inf, True
+
+
+def _source(doorkeeper: Doorkeeper, delivery: Delivery, key: str) -> str:
+    """The key of the picture that can_read is to be asked for.
+
+    :raises JournalError: it can't be looked up, and the key may be that of a variant.
+    """
+    try:
+        return delivery.source(key)
+    except JournalError as error:
+        if may_be_variant(key) and not doorkeeper.by_folder:
+            raise  # of a picture that is not for everybody, perhaps
+        logger.warning("%r is taken for a picture of its own: %s", key, error)
+        return key
+
+
+def _ensure(delivery: Delivery, key: str) -> None:
+    """Have a variant made that is still to be made. While the journal is away there is none."""
+    try:
+        delivery.ensure(key)
+    except JournalError as error:
+        logger.warning("%r is served as far as it is there: %s", key, error)
 
 
 def _signed(storage: Storage, key: str, seconds: float) -> str:
