@@ -68,8 +68,8 @@ def fitted(
 def upright_size(picture: Picture) -> tuple[int, int]:
     """Width and height of the picture as it is shown, in pixels; it is not decoded for that."""
     if picture.format is ImageFormat.PNG:  # without the checksums, which take most of the time
-        image = guarded(picture.format, Image.open, BytesIO(picture.data), formats=("PNG",))
-        return _turned(image.size, orientation(image.info.get("exif", b"")))
+        png = guarded(picture.format, Image.open, BytesIO(picture.data), formats=("PNG",))
+        return _turned(png.size, orientation(png.info.get("exif", b"")))
     image, turn, _ = open_picture(picture)
     return _turned(image.size, turn)
 

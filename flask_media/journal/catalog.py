@@ -47,6 +47,11 @@ class Catalog(CatalogReader):
         self._list = _upsert(database, objects)
         self._list_made = _upsert(database, derivatives)
         self._expect_new = _insert(database, derivatives).on_conflict_do_nothing()
+        # Each picture asks this: built once, it takes half the time.
+        self._row = sa.select(objects.c.storing, objects.c.is_doomed, objects.c.updated_at).where(
+            objects.c.scope == sa.bindparam("scope"), objects.c.object_key == sa.bindparam("key")
+        )
+        self._row_to_write = self._row.with_for_update()
 
     def begin(self, scope: str, key: str, job_id: str, planned: Sequence[Derivative]) -> bool:
         """List that a picture is about to be stored under the key, and what beside it.
@@ -61,10 +66,10 @@ class Catalog(CatalogReader):
             return True
         now = time.time()
         values = {"storing": job_id, "is_public": 0, "is_doomed": 0, "updated_at": now}
-        query = sa.select(objects.c.is_doomed, objects.c.updated_at).where(*object_at(scope, key))
         with self._db.write(durable=False) as connection:
             # First this row, as in every transaction: no two then wait for each other.
-            row = connection.execute(query.with_for_update()).first()
+            here = {"scope": scope, "key": key}
+            row = connection.execute(self._row_to_write, here).first()
             if row is None:
                 connection.execute(self._list, new_row(scope, key) | values)
             elif row.is_doomed and row.updated_at > now - DELETING_SECONDS:
@@ -112,9 +117,10 @@ class Catalog(CatalogReader):
             under the key meanwhile, so that nobody knows which of the two is there.
         """
         key = listing.object_key
-        query = sa.select(objects.c.storing).where(*object_at(scope, key)).with_for_update()
-        row = connection.execute(query).first()
+        row = connection.execute(self._row_to_write, {"scope": scope, "key": key}).first()
         connection.execute(self._list, object_row(scope, listing))
+        if row is None and not listing.derivatives:
+            return [], False
         listed = {one.key for one in listing.derivatives}
         # What another process is storing just now is that one's.
         gone = self._known(connection, scope, key, [*BELONGING, Made.STALE.value]) - listed
@@ -291,9 +297,9 @@ class Catalog(CatalogReader):
     # Within a transaction
 
     def _has_row(self, scope: str, key: str) -> bool:
-        query = sa.select(objects.c.object_key).where(*object_at(scope, key))
         with self._db.read() as connection:
-            return connection.execute(query).first() is not None
+            row = connection.execute(self._row, {"scope": scope, "key": key}).first()
+        return row is not None
 
     def _known(
         self, connection: sa.Connection, scope: str, key: str, states: Sequence[str]
