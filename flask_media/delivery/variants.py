@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from ..errors import InvalidImage
+from ..errors import InvalidRequest
 from ..errors import NotFound
 from ..errors import StorageError
 from ..forks import reset_after_fork
@@ -70,6 +71,14 @@ class VariantMaker(Shelf):
         found = self._catalog.source_of(self._scope, key) if self._catalog.exists else None
         if found is not None and found[1].state is not Made.STORED:
             self.make(found[0], only=found[1].name)
+
+    def make_again(self, key: str) -> bool:
+        """Make a variant anew whose object is gone, by its own key; False if that is none."""
+        found = self._catalog.source_of(self._scope, key) if self._catalog.exists else None
+        if found is None or found[1].spec is None:
+            return False
+        self.make(found[0], {found[1].name: found[1].spec})
+        return True
 
     # Variants of what is stored
 
@@ -130,7 +139,7 @@ class VariantMaker(Shelf):
         """Make variants of a stored picture, and store them.
 
         :param variants: new ones, or others in place of those of the same name; None makes those
-            that it has.
+            that it has, and of one that was not listed before those of MEDIA_VARIANTS.
         :param only: makes just the one of that name, unless it is there by now.
         :param left: makes just those that are not there.
         :raises NotFound: there is no such picture.
@@ -138,13 +147,20 @@ class VariantMaker(Shelf):
         :raises InvalidImage: what is stored there is no picture.
         :raises StorageError: the storage refused or failed.
         """
+        if variants is None and not self._catalog.is_live(self._scope, key):
+            variants = self._config.variants  # of a picture that somebody else stored
         checked = None if variants is None else self._checked(key, variants, None)
         names: set[str] = set()
+        tried: set[str] = set()
         with self._locks[hash(key) % LOCKS]:
             for _ in range(TRIES):
                 listing = self._settled(key)
                 wanted = _wanted(listing, names, only, left=left) if checked is None else checked
-                if not wanted or self._make(listing, wanted, is_listed=checked is None):
+                if not wanted or self._make(listing, wanted, tried, is_listed=checked is None):
+                    # What was made of an earlier picture and does not belong to this one.
+                    if tried:
+                        self._catalog.abandon(self._scope, key, tried)
+                        self.delete_objects(tried)
                     return self._listing(key)
                 # Its picture was replaced: what was stored may be in place of that one's.
                 names = {*wanted}
@@ -165,9 +181,19 @@ class VariantMaker(Shelf):
             threading.Event().wait(POLL_SECONDS)
         return listing
 
-    def _make(self, listing: Listing, wanted: Mapping[str, Variant], *, is_listed: bool) -> bool:
+    def _make(
+        self,
+        listing: Listing,
+        wanted: Mapping[str, Variant],
+        tried: set[str],
+        *,
+        is_listed: bool,
+    ) -> bool:
         """Make and store variants; False if the picture was replaced or deleted meanwhile, or they
-        are listed and others are in their place by now."""
+        are listed and others are in their place by now.
+
+        :param tried: gets the keys of those that were stored in vain.
+        """
         from .. import imaging
 
         key, scope = listing.object_key, self._scope
@@ -206,6 +232,7 @@ class VariantMaker(Shelf):
             self._catalog.forget(scope, key)
         else:
             self._catalog.expect(scope, key, made)  # gc takes what belongs to it no more
+            tried |= {one.key for one in made}
         return False
 
     def recheck(self, key: str, *, given_up: bool = False) -> None:
@@ -269,6 +296,11 @@ class VariantMaker(Shelf):
         if listing is None:
             if self._catalog.is_doomed(self._scope, key):
                 raise NotFound(f"{key!r} is being deleted.")
+            if found := self._catalog.source_of(self._scope, key):
+                raise InvalidRequest(
+                    f"{key!r:.80} is {found[1].name!r} of the picture {found[0]!r:.80}, and goes "
+                    "with it. Give that picture's key."
+                )
             listing = self._new_listing(key, *self._picture(key))
             self._catalog.save(self._scope, listing)
         return listing

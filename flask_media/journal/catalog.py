@@ -268,6 +268,19 @@ class Catalog(CatalogReader):
         with self._db.write() as connection:
             self._set_aside(connection, scope, {variant_key})
 
+    def abandon(self, scope: str, key: str, variant_keys: Iterable[str]) -> None:
+        """Record that what was expected beside a picture does not belong to it, and is to be
+        deleted; not while another picture is stored in its place, to which it may."""
+        is_settled = sa.exists().where(*object_at(scope, key), IS_SETTLED)
+        change = derivatives.update().where(
+            derivatives.c.scope == scope,
+            derivatives.c.variant_key.in_([*variant_keys]),
+            derivatives.c.state == Made.EXPECTED.value,
+            is_settled,
+        )
+        with self._db.write() as connection:
+            connection.execute(change.values(state=Made.STALE.value))
+
     def begin_delete(self, scope: str, variant_key: str, older_than: float) -> bool:
         """Take an object of :meth:`leftovers`, to delete it and then :meth:`drop` it; False if it
         belongs to a picture by now."""

@@ -72,7 +72,12 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) 
             published = None
             if is_public and not delivery.is_open(key):
                 published = delivery.public_sha256(key) or ""
-            return _serve(storage, key, is_public=is_public, published=published)
+            try:
+                return _serve(storage, key, is_public=is_public, published=published)
+            except NotFound:
+                if published is not None or not _made_again(delivery, key):
+                    raise
+                return _serve(storage, key, is_public=is_public, published=published)
         except (InvalidRequest, NotFound):
             abort(404)
         except (JournalError, StorageError, InvalidImage) as error:
@@ -123,6 +128,14 @@ def _ensure(delivery: Delivery, key: str) -> None:
         delivery.ensure(key)
     except JournalError as error:
         logger.warning("%r is served as far as it is there: %s", key, error)
+
+
+def _made_again(delivery: Delivery, key: str) -> bool:
+    try:
+        return delivery.make_again(key)
+    except JournalError as error:
+        logger.warning("%r can't be looked up: %s", key, error)
+        return False
 
 
 def _signed(storage: Storage, key: str, seconds: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from flask_media import InvalidRequest
 from flask_media import MediaResult
 from flask_media.storage.base import Storage
 
@@ -200,3 +201,34 @@ def test_the_result_again(lazy: Site) -> None:
     result = lazy.ask(idempotency_key="k")
     assert isinstance(result, MediaResult)
     assert result.variants["thumb"].is_made
+
+
+def test_an_object_that_is_lost(lazy: Site) -> None:
+    """A variant whose object somebody deleted is made again when it is asked for."""
+    variant = lazy.ask().variants["thumb"]
+    first = lazy.get(variant.url).data
+    (lazy.folder / variant.object_key).unlink()
+    assert lazy.get(variant.url).data == first
+    (lazy.folder / KEY).unlink()
+    (lazy.folder / variant.object_key).unlink()
+    assert lazy.get(variant.url).status_code == 404
+
+
+def test_the_key_of_a_variant(lazy: Site) -> None:
+    """A variant goes with its picture: alone it can't be published, copied or have variants."""
+    key = lazy.ask().variants["thumb"].object_key
+    for ask in (lazy.media.publish, lazy.media.unpublish, lazy.media.make_variants):
+        with pytest.raises(InvalidRequest, match=KEY):
+            ask(key)
+    with pytest.raises(InvalidRequest, match=KEY):
+        lazy.media.copy(key, "b.webp")
+    lazy.ask()
+
+
+def test_an_old_picture_gets_those_of_the_config(make_site: MakeSite) -> None:
+    """make_variants of a picture that somebody else stored makes what MEDIA_VARIANTS says."""
+    site = make_site(MEDIA_VARIANTS=SMALL)
+    data = site.emulator_png()
+    sha256 = hashlib.sha256(data).hexdigest()
+    site.media.storage.put("old.png", data, content_type="image/png", sha256=sha256)
+    assert set(site.media.make_variants("old.png")) == {*SMALL}

@@ -265,7 +265,7 @@ BOMB = PNG[:16] + (60_000).to_bytes(4) * 2 + PNG[24:]
 @pytest.mark.parametrize(
     ("data", "error", "said"),
     [
-        (b"", "InvalidRequest", "no bytes"),
+        (b"", "InvalidImage", "empty"),
         (bytes(MAX_INPUT_BYTES + 1), "InvalidRequest", "over 50,000,000 bytes"),
         (b"My house.\n", "InvalidImage", ""),
         (HTML, "InvalidImage", ""),
