@@ -16,6 +16,7 @@ from . import signals
 from .config import MediaConfig
 from .delivery.upkeep import Delivery
 from .errors import InProgress
+from .errors import InvalidRequest
 from .errors import MediaError
 from .errors import NotFound
 from .errors import ObjectExists
@@ -187,6 +188,8 @@ class Pipeline(Recovery):
         """See :meth:`flask_media.MediaService.upload`."""
         from . import imaging
 
+        if reencode is not None and not isinstance(reencode, bool):
+            raise InvalidRequest(f"reencode is {reencode!r:.80}; it must be True, False or None.")
         is_cleaned = isinstance(data, FileStorage) if reencode is None else reencode
         if is_cleaned and wanted.keep_original is None:
             wanted = dataclasses.replace(wanted, keep_original=False)
