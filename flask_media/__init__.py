@@ -3,6 +3,8 @@
 ``FlaskMedia(app)`` once, then ``current_media.generate_and_upload(prompt, object_key)``.
 """
 
+from typing import TYPE_CHECKING
+
 from .errors import BudgetExceeded
 from .errors import ContentBlocked
 from .errors import GenerationTimeout
@@ -36,17 +38,19 @@ from .options import ImageTheme
 from .options import StorageProvider
 from .service import MediaService
 from .standalone import get_image_generation_service
-from .types import Collected
-from .types import GeneratedImage
-from .types import MediaResult
-from .types import ObjectStat
-from .types import PictureInfo
-from .types import Provenance
-from .types import StoredVariant
-from .types import Usage
 from .variants import Variant
 from .variants import VariantFit
 from .variants import responsive
+
+if TYPE_CHECKING:
+    from .types import Collected
+    from .types import GeneratedImage
+    from .types import MediaResult
+    from .types import ObjectStat
+    from .types import PictureInfo
+    from .types import Provenance
+    from .types import StoredVariant
+    from .types import Usage
 
 __all__ = [
     "BudgetExceeded",
@@ -94,3 +98,13 @@ __all__ = [
     "get_image_generation_service",
     "responsive",
 ]
+
+if not TYPE_CHECKING:  # which would take it for a module that has any name
+
+    def __getattr__(name: str) -> object:
+        """What calls return: made when one is first named, not where an app starts."""
+        if name in __all__:
+            from . import types
+
+            return getattr(types, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

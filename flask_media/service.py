@@ -17,15 +17,15 @@ from .errors import NotFound
 from .errors import QueueUnavailable
 from .options import ImageGenerationConfig
 from .stored import StoredPictures
-from .types import Collected
-from .types import GeneratedImage
-from .types import MediaResult
 
 if TYPE_CHECKING:
     from .inputs import PictureSource
     from .jobs.handle import MediaJob
     from .journal.records import Record
     from .journal.spend import Spend
+    from .types import Collected
+    from .types import GeneratedImage
+    from .types import MediaResult
     from .values import Terms
     from .values import Wanted
     from .variants import VariantSpec
@@ -356,6 +356,8 @@ class MediaService(StoredPictures):
         :raises InvalidRequest: it is negative.
         :raises JournalError: the journal can't be written.
         """
+        from .types import Collected
+
         if older_than is None and self._config.retention_days is not None:
             older_than = timedelta(days=self._config.retention_days)
         if older_than is not None and older_than < timedelta(0):

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import BinaryIO
 
-from .types import ObjectStat
-from .types import PictureInfo
-from .types import StoredVariant
 from .wiring import Wiring
 
 if TYPE_CHECKING:
+    from .types import ObjectStat
+    from .types import PictureInfo
+    from .types import StoredVariant
     from .variants import VariantSpec
 
 

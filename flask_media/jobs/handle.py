@@ -14,12 +14,12 @@ from typing import Self
 
 from ..errors import MediaError
 from ..journal.states import State
-from ..types import MediaResult
 from ..variants import VariantSpec
 
 if TYPE_CHECKING:
     from ..journal.records import Record
     from ..pipeline import Pipeline
+    from ..types import MediaResult
 
 PROGRESS = {
     State.REQUESTED: 0.0,
@@ -122,6 +122,8 @@ class MediaJob:
         values = self._record.result
         if values is None:
             return None
+        from ..types import MediaResult
+
         result = self._pipeline.with_variants(MediaResult.from_dict(values), self._variants)
         if self._is_reused:
             return dataclasses.replace(result, cached=True, cost_usd=Decimal(0))
