@@ -6,6 +6,9 @@ import ipaddress
 import re
 import threading
 from collections.abc import Callable
+from datetime import UTC
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from typing import NoReturn
 from typing import TypeVar
@@ -102,6 +105,25 @@ class S3Bucket:
         self._ready()
         ca_bundle()
         self._client()
+
+    def clock_ahead(self) -> float | None:
+        """Seconds that this machine's clock is ahead of the store's, to about a second; None where
+        the store does not say what time it is, or does not answer.
+
+        :raises NotConfigured: a config key is missing or wrong.
+        """
+        client, headers = self._client(), {}
+        try:
+            headers = client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]["HTTPHeaders"]
+        except Exception as fault:  # noqa: BLE001 - a refusal says the time too
+            meta = getattr(fault, "response", {}).get("ResponseMetadata", {})
+            headers = meta.get("HTTPHeaders", {})
+        now = datetime.now(UTC)
+        try:
+            theirs = parsedate_to_datetime(headers["date"])
+        except (KeyError, ValueError):
+            return None
+        return (now - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds()
 
     def _ready(self) -> tuple[str, Secret, Secret]:
         """Endpoint, access key and secret key, or what is missing of them."""
