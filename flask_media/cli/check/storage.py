@@ -14,6 +14,7 @@ from ...errors import MediaError
 from ...errors import StorageError
 from ...storage import make_storage
 from ...storage.mirror import MirroredStorage
+from ...storage.s3_bucket import S3Bucket
 from .fetching import fetch
 from .finding import Finding
 from .finding import fail
@@ -56,9 +57,17 @@ def examine(service: MediaService) -> Iterator[Finding]:
 
 
 def _main(service: MediaService, storage: Storage, name: str) -> Iterator[Finding]:
-    clock = _clock(storage)
+    outlook = storage.look() if isinstance(storage, S3Bucket) else None
+    clock = _clock(outlook.clock_ahead) if outlook else None
     if clock is not None:
         yield clock
+    if outlook is not None and outlook.is_missing:  # some stores make a bucket that is written to
+        yield fail(
+            name,
+            f"There is no bucket {service.config.spaces_bucket!r} at {storage.location}.",
+            "Check SPACES_BUCKET, and SPACES_REGION or SPACES_ENDPOINT_URL; or make it.",
+        )
+        return
     probe = _Probe(storage)
     acl = _refused_acl(service, probe) if name == "bucket" else None
     if acl is not None:
@@ -68,7 +77,7 @@ def _main(service: MediaService, storage: Storage, name: str) -> Iterator[Findin
     if isinstance(probe.fault, StorageError) and probe.fault.reason == SKEWED and clock is None:
         yield fail("clock", probe.fault, CLOCK_ADVICE)
     try:
-        if acl is None and probe.fault is None:
+        if probe.fault is None:
             yield from _urls(service, storage, probe.key)
     finally:
         kept = probe.ended(name)
@@ -157,10 +166,7 @@ def _without_acl(service: MediaService) -> Storage:
 CLOCK_ADVICE = "Set this machine's clock, as with 'timedatectl set-ntp true'."
 
 
-def _clock(storage: Storage) -> Finding | None:
-    from ...storage.s3_bucket import S3Bucket
-
-    ahead = storage.clock_ahead() if isinstance(storage, S3Bucket) else None
+def _clock(ahead: float | None) -> Finding | None:
     if ahead is None:
         return None
     if abs(ahead) < SKEW_WARN:
