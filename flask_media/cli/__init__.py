@@ -41,6 +41,12 @@ class MediaGroup(AppGroup):
         command: click.Command = import_module(f".{COMMANDS[cmd_name]}", __name__).command
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        from .faults import in_one_line
+
+        with in_one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         from .faults import in_one_line
 

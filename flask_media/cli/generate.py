@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 import secrets
@@ -18,6 +17,8 @@ from flask.cli import with_appcontext
 from ..globals import current_media
 from ..options import ImageFormat
 from ..options import ImageGenerationConfig
+from ..storage.filesystem import FilesystemStorage
+from ..storage.mirror import MirroredStorage
 from .files import Saved
 from .output import fields
 from .output import json_option
@@ -180,13 +181,12 @@ def _document_of(image: GeneratedImage) -> dict[str, Any]:
 
 
 def _reachable(result: MediaResult) -> str:
-    """Where this desktop finds it: a signed link to what the store shows to nobody else."""
-    if not result.url.startswith(("http:", "https:", "file:")):
-        with contextlib.suppress(OSError), current_media.open(result.object_key) as file:
-            path = getattr(getattr(file, "raw", None), "name", None)
-            if isinstance(path, str):
-                return path
-        return result.url
-    if result.url.startswith("http") and current_media.storage.is_private:
-        return current_media.signed_url(result.object_key, LINK_SECONDS)
+    """Where this desktop finds it: its file, or a signed link to what the store shows nobody."""
+    storage = current_media.storage
+    if isinstance(storage, MirroredStorage):
+        storage = storage.main
+    if isinstance(storage, FilesystemStorage):
+        return str(storage.path(result.object_key))
+    if storage.signs_itself and storage.is_private:
+        return storage.signed_url(result.object_key, LINK_SECONDS)
     return result.url

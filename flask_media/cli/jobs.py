@@ -34,7 +34,12 @@ COLORS = {"done": "green", "failed": "red", "quarantined": "red", "unknown": "ye
 
 
 @click.group("jobs", invoke_without_command=True, short_help="List jobs, or show one.")
-@click.option("--state", type=click.Choice(STATES), help="How they stand.")
+@click.option(
+    "--state",
+    type=click.Choice(STATES),
+    metavar="STATE",
+    help=f"How they stand: {', '.join(STATES)}.",
+)
 @click.option("--spender", metavar="ID", help="Whose they are.")
 @since_option
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)

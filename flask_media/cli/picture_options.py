@@ -22,7 +22,12 @@ OPTIONS = (
     click.option(
         "--quality", type=click.Choice([one.value for one in ImageQuality]), help="What to spend."
     ),
-    click.option("--theme", type=click.Choice([one.value for one in ImageTheme]), help="The look."),
+    click.option(
+        "--theme",
+        type=click.Choice([one.value for one in ImageTheme]),
+        metavar="THEME",
+        help=f"The look: {', '.join(one.value for one in ImageTheme)}.",
+    ),
     click.option(
         "--brand-color",
         "brand_colors",

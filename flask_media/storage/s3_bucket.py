@@ -125,9 +125,10 @@ class S3Bucket:
 
         :raises NotConfigured: a config key is missing or wrong.
         """
-        client, meta = self._client(), dict[str, Any]()
+        client = self._client()
+        meta: Any
         try:
-            meta = dict(client.head_bucket(Bucket=self._bucket)["ResponseMetadata"])
+            meta = client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]
         except Exception as fault:  # noqa: BLE001 - a refusal says the time too
             meta = getattr(fault, "response", {}).get("ResponseMetadata", {})
         now, ahead = datetime.now(UTC), None
