@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import InvalidConfig
 from ..errors import MediaError
 from .output import printable
 
@@ -28,6 +29,20 @@ class WrongUse(click.ClickException):
     """A command that can't be understood."""
 
     exit_code = 2
+
+
+class WrongConfig(InvalidConfig, click.ClickException):  # type: ignore[misc]  # both have a message
+    """A wrong config key, told by Click in one line."""
+
+    def __init__(self, message: str) -> None:
+        InvalidConfig.__init__(self, message)
+        click.ClickException.__init__(self, message)
+
+
+def for_command(error: InvalidConfig) -> InvalidConfig:
+    """The error as Click tells it, while a command of Flask loads the app; else as it is."""
+    is_command = click.get_current_context(silent=True) is not None
+    return WrongConfig(error.message) if is_command else error
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: str 
             _cut(cell, size).rjust(size) if side == "r" else _cut(cell, size).ljust(size)
             for cell, size, side in zip(row, widths, sides, strict=True)
         )
-        click.secho(line.rstrip(), bold=number == 0)
+        click.secho(line.rstrip(), bold=True if number == 0 else None)
 
 
 def _cut(text: str, size: int) -> str:

@@ -81,6 +81,7 @@ def test_nobody_there(make_shop: MakeShop) -> None:
     found = findings(make_shop(GEMINI_BASE_URL="http://127.0.0.1:9"))
     assert found["api"]["status"] == "fail"
     assert "GEMINI_BASE_URL" in found["api"]["message"]
+    assert "key" not in found
 
 
 @pytest.mark.parametrize(("budget", "status"), [(None, "warn"), ("5", "fail")])

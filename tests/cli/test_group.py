@@ -114,3 +114,15 @@ def test_the_apps_own_commands(make_shop: MakeShop) -> None:
     result = shop.app.test_cli_runner().invoke(args=["generate-sample-images", "house", "boat"])
     assert result.exit_code == 0, result.output
     assert len(shop.lines("jobs")) == 2
+
+
+@pytest.mark.parametrize("command", ["check", "jobs"])
+def test_a_wrong_config_is_one_line(shop: Shop, command: str) -> None:
+    """A config key that init_app refuses is one line and exit code 1, not the app's traceback."""
+    config = shop.folder / "config.json"
+    config.write_text(config.read_text().replace("{", '{"MEDIA_STORAGE": "tape", ', 1))
+    done = shop.end(command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: MEDIA_STORAGE is 'tape'; it must be 'spaces' or 'filesystem' or 'memory'.\n"
+    )

@@ -34,7 +34,7 @@ def examine(service: MediaService) -> Iterator[Finding]:
     names = [config.gemini_model, *config.gemini_fallback_models]
     for number, name in enumerate(names):
         found = [*_one(service, name)]
-        if number == 0 and not any(finding.name == "key" for finding in found):
+        if number == 0 and all(finding.name == "model" for finding in found):
             yield ok("key", f"{_api(service)} takes it")
         yield from found
         if any(finding.name != "model" for finding in found):
