@@ -14,7 +14,6 @@ import pytest
 from flask_media.cli import COMMANDS
 from flask_media.cli.faults import in_one_line
 
-from .support import MakeShop
 from .support import Shop
 
 
@@ -99,21 +98,40 @@ def test_emulator_options(shop: Shop) -> None:
     assert "--default-mode" in done.stdout
 
 
-def test_the_apps_own_commands(make_shop: MakeShop) -> None:
-    """A command of the app beside it, as the migration guide writes one, works as ever."""
-    from flask_media import current_media
+GUIDE = """
+import click
+from flask_media import get_image_generation_service
 
-    shop = make_shop()
+concepts = ["house", "boat"]
 
-    @shop.app.cli.command("generate-sample-images")
-    @click.argument("concepts", nargs=-1)
-    def generate_sample_images(concepts: tuple[str, ...]) -> None:
-        for concept in concepts:
-            current_media.generate_and_upload(prompt=concept, object_key=f"samples/{concept}.png")
+# Use in CLI commands
+@click.command()
+def generate_sample_images():
+    service = get_image_generation_service()
+    # Generate multiple images
+    for concept in concepts:
+        service.generate_and_upload(concept, f"samples/{concept}.png")
 
-    result = shop.app.test_cli_runner().invoke(args=["generate-sample-images", "house", "boat"])
-    assert result.exit_code == 0, result.output
-    assert len(shop.lines("jobs")) == 2
+app.cli.add_command(generate_sample_images)
+"""
+"""The migration guide's command, with the import line changed and its dots filled in."""
+
+
+def test_the_guides_command(shop: Shop) -> None:
+    """The guide's command makes its pictures by the app's service, beside the group."""
+    module = shop.folder / "shop.py"
+    module.write_text(module.read_text() + GUIDE)
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "shop", "generate-sample-images"],
+        cwd=shop.folder,
+        env=shop.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    keys = {job["object_key"] for job in shop.lines("jobs")}
+    assert keys == {"samples/house.png", "samples/boat.png"}
 
 
 @pytest.mark.parametrize("command", ["check", "jobs"])
