@@ -314,3 +314,41 @@ def test_no_bar_in_a_pipe(shop: Shop) -> None:
     done = shop.end("batch", path, *HOUSES)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\033" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("goals.txt", "id,name\n1,A\n", "say --format csv or --format jsonl"),
+        ("goals.jsonl", '{"id": 1}\n[2]\n', "row 2 (line 2) is no JSON object on one line"),
+        ("goals.jsonl", '{"prompt": "A", "object_key": {}}', "'object_key' is no text or number"),
+        (
+            "goals.jsonl",
+            '{"prompt": "A", "object_key": "a.png", "metadata": "x"}',
+            "'metadata' must be an object",
+        ),
+        ("goals.csv", "prompt,object_key,compression\nA,a.jpg,high\n", "column 'compression'"),
+        ("goals.csv", "prompt,object_key,enhance_prompt\nA,a.jpg,perhaps\n", "'enhance_prompt'"),
+        ("goals.csv", "prompt,object_key,\nA,a.jpg,1\n", "column 3 has no name"),
+    ],
+)
+def test_wrong_files(shop: Shop, name: str, text: str, words: str) -> None:
+    """A file of another kind, and values that are none, are named."""
+    path = shop.folder / name
+    path.write_text(text)
+    result = shop.run("batch", path)
+    assert (result.exit_code, words in result.stderr) == (1, True), result.stderr
+
+
+def test_options_of_a_row_as_text(shop: Shop, emulator: GeminiEmulator) -> None:
+    """Flags, numbers and colours of a CSV row are read as such."""
+    path = shop.folder / "goals.csv"
+    path.write_text(
+        "prompt,object_key,compression,enhance_prompt,brand_colors\n"
+        "A house,a.jpg,50,no,\n"
+        'A boat,b.jpg,,yes,"navy, #0066CC"\n'
+    )
+    assert shop.run("batch", path, "--concurrency", "1").exit_code == 0
+    first, second = (one.json["contents"][0]["parts"][0]["text"] for one in emulator.requests)
+    assert first == "A house"
+    assert "#0066CC" in second

@@ -249,3 +249,11 @@ def test_service_jobs(busy_shop: Shop) -> None:
     assert unknown.possible_usd > 0
     assert isinstance(failed.error, MediaError)
     assert json.loads(json.dumps([one["id"] for one in busy_shop.lines("jobs")]))
+
+
+def test_resume_to_a_file_what_is_stored(busy_shop: Shop) -> None:
+    """A picture that has a place of its own goes into no file."""
+    first = busy_shop.lines("jobs")[0]["id"]
+    result = busy_shop.run("resume", first, "--output", "x.png")
+    assert result.exit_code == 2
+    assert "leave out --output" in result.stderr
