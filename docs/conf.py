@@ -24,7 +24,13 @@ nitpicky = True
 nitpick_ignore = [
     ("py:class", "flask_media.inputs._File"),  # private: what has a read()
     ("py:class", "Queue"),  # as the journal
+    ("py:class", "PromptMatcher"),  # each method that takes one says what it may be
+    ("py:class", "KeyMatcher"),  # as PromptMatcher
+    ("py:class", "ConfigMatcher"),  # as PromptMatcher
+    ("py:class", "Source"),  # as PromptMatcher
     ("py:class", "Journal"),  # what is recorded is shown by the service's own methods
+    ("py:class", "Delivery"),  # as the journal
+    ("py:class", "Marks"),  # made of two config keys
 ]
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"

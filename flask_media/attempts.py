@@ -29,7 +29,12 @@ the error says how long (``retry_after``), and whoever called decides."""
 
 
 def ask(
-    call: Callable[[str], T], *, models: Sequence[str], max_calls: int, job_id: str
+    call: Callable[[str], T],
+    *,
+    models: Sequence[str],
+    max_calls: int,
+    job_id: str,
+    sleep: Callable[[float], None] | None = None,
 ) -> tuple[T, int]:
     """Make the call, and again while it is refused for a passing reason.
 
@@ -42,6 +47,7 @@ def ask(
     :param models: the models to ask, in order.
     :param max_calls: most calls in all.
     :param job_id: for the log.
+    :param sleep: waits so many seconds; None for real ones.
     :returns: what the call returned, and the number of calls made.
     """
     import tenacity
@@ -72,6 +78,7 @@ def ask(
         wait=wait,
         stop=tenacity.stop_after_attempt(max_calls),
         before_sleep=log,
+        sleep=sleep or tenacity.nap.sleep,
         reraise=True,
     )
     answer = attempts(lambda: call(rest[0]))

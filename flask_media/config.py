@@ -93,9 +93,14 @@ def _check_mirror_kind(value: str) -> str:
 
 
 def _known(values: Mapping[Any, Any]) -> dict[str, Any]:
+    keys = {
+        field.metadata["key"]
+        for field in dataclasses.fields(MediaConfig)
+        if field.name in ("storage", "folder") or field.name.startswith("spaces_")
+    }
     for name in values:
-        if name not in ("MEDIA_STORAGE", "MEDIA_FOLDER") and not str(name).startswith("SPACES_"):
-            raise InvalidConfig(f"{name!r:.40} is no key of a second storage")
+        if name not in keys:
+            raise InvalidConfig(f"{str(name)!r:.40} is no key of a second storage")
     return dict(values)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from .service import MediaService
 if TYPE_CHECKING:
     from flask import Blueprint
 
+    from .testing import Fake
     from .web import Authorize
     from .web import CanRead
     from .web import FilesMode
@@ -140,6 +142,21 @@ class FlaskMedia:
         return make_blueprint(
             authorize=authorize, can_read=can_read, files=files, settings=settings, name=name
         )
+
+    def fake(
+        self, app: Flask | None = None, *, base_url: str | None = None
+    ) -> AbstractContextManager[Fake]:
+        """For tests: have an app's service draw and keep pictures by itself, in a ``with`` block.
+
+        See :func:`flask_media.testing.fake`.
+
+        :param app: the app; None for the current one.
+        :param base_url: what the pictures' URLs begin with.
+        :raises RuntimeError: there is no app, or Flask-Media is not initialised on it.
+        """
+        from .testing import fake
+
+        return fake(app, base_url=base_url)
 
 
 def _config_of(app: Flask) -> MediaConfig:

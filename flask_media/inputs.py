@@ -12,6 +12,7 @@ from typing import Protocol
 from typing import TypeAlias
 from typing import cast
 
+from .errors import InvalidImage
 from .errors import InvalidRequest
 from .options import ImageFormat
 from .options import ImageGenerationConfig
@@ -87,6 +88,7 @@ def read_bytes(argument: str, source: object) -> bytes:
 
     :param argument: what to call it in an error.
     :raises InvalidRequest: it is no source of bytes, empty, or over 50 MB.
+    :raises InvalidImage: it is the empty file of a form.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
@@ -96,6 +98,8 @@ def read_bytes(argument: str, source: object) -> bytes:
         raise InvalidRequest(
             f"{argument} must be bytes or a binary file, not {type(source).__name__}."
         )
+    if not data and hasattr(source, "filename"):  # a form's, and so a user's
+        raise InvalidImage("The file is empty.")
     if not data:
         raise InvalidRequest(f"{argument} has no bytes; if it is a file that was read, seek(0).")
     if len(data) > MAX_INPUT_BYTES:

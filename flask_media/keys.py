@@ -88,6 +88,13 @@ def variant_key(key: str, name: str, file_format: ImageFormat) -> str:
     return stem + end
 
 
+def may_be_variant(key: str) -> bool:
+    """Whether :func:`variant_key` may give that key; what it says of others is never wrong."""
+    stem, _, extension = key.rpartition(".")
+    _, dot, name = stem.rpartition(".")
+    return bool(dot) and "/" not in name and ImageFormat.from_extension(extension) is not None
+
+
 def _is_taken(stem: str) -> bool:
     """Whether a key without ``.png`` looks like a stem of another kind, or is no name."""
     _, dot, extension = stem.rpartition(".")

@@ -72,7 +72,7 @@ class PageGlobals(Extension):
 def media_url(key: str, variant: str | None = None) -> str:
     """The URL of a stored picture, or of one of its variants.
 
-    Of a picture that the journal doesn't know, as one that ``gc`` forgot, it is the picture's own.
+    Of a picture that the journal doesn't know, as one that was deleted, it is the picture's own.
 
     :param key: the picture's object key.
     :param variant: the variant's name.
@@ -172,7 +172,8 @@ def _groups(picture: Pictured, shown: _File) -> dict[str, dict[int, _File]]:
     return {
         content_type: dict(sorted(group.items()))
         for content_type, group in groups.items()
-        if max(group) * LEAST_SHARE >= shown.width
+        # Several widths were chosen by somebody, who knows how wide it is shown.
+        if len(group) > 1 or max(group) * LEAST_SHARE >= shown.width
     }
 
 

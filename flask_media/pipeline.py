@@ -16,6 +16,7 @@ from . import signals
 from .config import MediaConfig
 from .delivery.upkeep import Delivery
 from .errors import InProgress
+from .errors import InvalidRequest
 from .errors import MediaError
 from .errors import NotFound
 from .errors import ObjectExists
@@ -40,11 +41,10 @@ from .stages import finished
 from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationJob
-from .values import Job
-from .values import Made
 from .values import Terms
 from .values import Wanted
 from .work import Work
+from .work import tell_of_manifest
 
 if TYPE_CHECKING:
     import jinja2
@@ -64,6 +64,8 @@ class Pipeline(Recovery):
     :param journal: records each step before the next is taken.
     :param delivery: stores pictures with what belongs to them.
     :param later: has the queue make the variants of a stored picture.
+    :param sleep: waits so many seconds before the model is asked again; None
+        for real ones.
     :param sender: the sender of the signals.
     :param prompt_loader: finds the app's own prompt template.
     """
@@ -77,6 +79,7 @@ class Pipeline(Recovery):
         journal: Journal,
         delivery: Delivery,
         later: Callable[[str], None],
+        sleep: Callable[[float], None] | None,
         sender: object,
         prompt_loader: jinja2.BaseLoader | None,
     ) -> None:
@@ -91,6 +94,7 @@ class Pipeline(Recovery):
             journal=journal,
             delivery=delivery,
             later=later,
+            sleep=sleep,
             sender=sender,
         )
         super().__init__(journal, work, storage)
@@ -129,16 +133,22 @@ class Pipeline(Recovery):
             if isinstance(held, Busy) and not terms.wait:
                 raise _in_progress(held.record)
             if isinstance(held, Busy) or not asking.reuse or held.record.state is not State.DONE:
-                return held.record
+                return self._found(held.record, job)
             other = self._instead(held, job, asking, self._outcome(held.record))
             if other is None:
-                return held.record
+                return self._found(held.record, job)
             held = other
         if not held.is_new:
             job = self.taken_over(held)
         if not terms.overwrite and held.state not in (State.GENERATED, State.UPLOADED):
             self._check_is_free(held, job)
         return held, job
+
+    def _found(self, record: Record, job: GenerationJob) -> Record:
+        """The job of another asking, whose picture gets the variants of this one too."""
+        if record.result is not None:
+            self.with_variants(MediaResult.from_dict(record.result), job.variants)
+        return record
 
     def known(self, wanted: Wanted, terms: Terms) -> Record | None:
         """What the idempotency key stands for, if there is nothing to do for it.
@@ -155,8 +165,9 @@ class Pipeline(Recovery):
     def _check_is_free(self, claim: Claim, job: GenerationJob) -> None:
         """Refuse a key that has an object. Only now: no other job for it can begin any more."""
         key = job.object_key or ""
+        beside = self._delivery.keys_beside(key, job.variants, job.format)
         try:
-            if self._storage.exists(key):
+            if any(self._storage.exists(one) for one in (key, *beside)):
                 raise ObjectExists(f"There is an object under {key!r} already.", job_id=job.id)
         except MediaError as error:
             self.end(claim, job, error)
@@ -177,10 +188,13 @@ class Pipeline(Recovery):
         """See :meth:`flask_media.MediaService.upload`."""
         from . import imaging
 
+        if reencode is not None and not isinstance(reencode, bool):
+            raise InvalidRequest(f"reencode is {reencode!r:.80}; it must be True, False or None.")
         is_cleaned = isinstance(data, FileStorage) if reencode is None else reencode
         if is_cleaned and wanted.keep_original is None:
             wanted = dataclasses.replace(wanted, keep_original=False)
         job = upload_job(wanted, self._storage, self._delivery)
+        key = job.object_key or ""
         came = imaging.inspect(read_bytes("data", data), decode=True)
         marks = dataclasses.replace(self._config.marks, generated=False)
         if is_cleaned:
@@ -198,24 +212,17 @@ class Pipeline(Recovery):
                 has_preview=self._config.placeholder,
             ),
         )
+        tell_of_manifest(job, made)
         try:
-            result, stale = self._stored(job, made)
+            result, listing = self._work.put(job, key, made)
         except UploadFailed as error:
             self._work.failed(signals.upload_failed, job, error)
+            self._delivery.give_up(key)
             raise
+        self._work.listed(key, *self._journal.catalog.save(self._storage.location, listing))
         self._work.emit(signals.upload_finished, job, result=result)
-        self._delivery.delete_objects(stale)
         self._work.make_later(result)
         return result
-
-    def _stored(self, job: Job, made: Made) -> tuple[MediaResult, list[str]]:
-        """Store a picture of no journalled job; returns what of an earlier one is to be deleted."""
-        key, catalog, scope = job.object_key or "", self._journal.catalog, self._storage.location
-        planned = self._delivery.planned(key, made, job)
-        if planned:
-            catalog.expect(scope, key, planned)
-        result, listing = self._work.put(job, key, made)
-        return result, catalog.save(scope, listing)
 
     def resume(self, job_id: str, *, buy: bool) -> MediaResult | GeneratedImage:
         """See :meth:`flask_media.MediaService.resume`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import signals
@@ -21,6 +22,7 @@ from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationJob
 from .values import Job
+from .variants import VariantSpec
 from .work import Work
 
 if TYPE_CHECKING:
@@ -101,6 +103,13 @@ class Recovery:
             return False
         error = JobCancelled("The job was cancelled before it cost anything more.")
         return self.end(claim, self._as_known(claim), error)
+
+    def with_variants(
+        self, result: MediaResult, variants: Mapping[str, VariantSpec] | None
+    ) -> MediaResult:
+        """The result of a picture that another asking made, with the variants of this one: those
+        it lacks are made later."""
+        return self._work.with_variants(result, variants)
 
     def dropped(self) -> list[str]:
         """The ids of this storage's jobs that a queue may go on with, as their process ended."""

@@ -100,7 +100,7 @@ def generation_job(
             keep_original=delivery.keeps_original(wanted.keep_original),
         )
     references = _references(wanted.reference_images, request, generator, storage)
-    request = dataclasses.replace(request, references=references)
+    request = dataclasses.replace(request, references=references, job_id=job.id)
     generator.check(request)
     return dataclasses.replace(job, request=request)
 

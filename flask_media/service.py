@@ -203,7 +203,8 @@ class MediaService(StoredPictures):
 
         The arguments are those of :meth:`generate_and_upload`, checked at once. The journal keeps
         the job: it is finished though this process ends. The same request, unfinished or under the
-        same idempotency key, is the same job.
+        same idempotency key, is the same job. Variants that it was not asked for are then made
+        after its picture: where that is still to come, once the handle's ``result()`` has it.
 
         :param wait: join the same request if it is under way, else raise.
         :returns: the job; its ``result(timeout)`` waits, and :meth:`job` finds it again by its id.
@@ -252,9 +253,12 @@ class MediaService(StoredPictures):
             entered = self._pipeline.enter(wanted, terms)
             if isinstance(entered, Record):
                 is_found = entered.result is not None
-                return self._handle(entered, is_found=is_found, is_reused=is_reused)
+                return self._handle(
+                    entered, is_found=is_found, is_reused=is_reused, variants=wanted.variants
+                )
             claim, job = entered
-            handle = self._handle(self._pipeline.accepted(claim, job))
+            variants = {} if claim.is_new else wanted.variants
+            handle = self._handle(self._pipeline.accepted(claim, job), variants=variants)
             put(claim, job)
         return handle
 
@@ -301,7 +305,7 @@ class MediaService(StoredPictures):
         )
         return [self._handle(record) for record in page]
 
-    def _handle(self, record: Record, **values: bool) -> MediaJob:
+    def _handle(self, record: Record, **values: Any) -> MediaJob:
         from .jobs.handle import MediaJob
 
         return MediaJob(self._pipeline, record, start_queue=self.start_queue, **values)
@@ -337,7 +341,7 @@ class MediaService(StoredPictures):
         :returns: a result or an error for each job; raises none of them.
         """
         results = self._pipeline.resume_all()
-        self._start_courier()
+        self._parts.start_courier()
         return results
 
     @overload

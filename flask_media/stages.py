@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Callable
 from datetime import UTC
 from datetime import datetime
 from typing import Any
+from typing import TypeVar
 
 from .errors import InvalidImage
 from .types import GeneratedImage
@@ -16,6 +19,10 @@ from .values import Job
 from .values import Made
 from .values import Marks
 from .values import Picture
+
+logger = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 
 def rendered(
@@ -49,9 +56,7 @@ def rendered(
             compression=config.compression,
             marks=marks,
         )
-        beside: dict[str, Any] = {}
-        if job.object_key is not None:
-            beside = derived(job, came, picture, marks, is_eager=is_eager, has_preview=has_preview)
+        beside = derived(job, came, picture, marks, is_eager=is_eager, has_preview=has_preview)
     except InvalidImage as error:
         raise InvalidImage(
             f"{answer.model} sent no usable picture, and was paid for it: {error}",
@@ -79,23 +84,35 @@ def derived(
 ) -> dict[str, Any]:
     """What a job makes of a picture besides itself: fields of :class:`Made`.
 
+    What can't be made is left out, and logged.
+
     :param came: the file as it came.
     :param picture: what is to be stored of it.
-    :raises InvalidImage: the picture can't be decoded.
     """
     from . import imaging
 
-    values: dict[str, Any] = {"provenance": imaging.provenance(came, picture)}
+    values: dict[str, Any] = {"provenance": _or_none(lambda: imaging.provenance(came, picture))}
     if job.keep_original and came is not picture:
         values["original"] = came
+    preview: Any = None
     if job.variants and is_eager:
-        variants, preview = imaging.derive(picture, job.variants, marks=marks)
-        values["variants"] = variants
+        made = _or_none(lambda: imaging.derive(picture, job.variants, marks=marks))
+        if made is not None:
+            values["variants"], preview = made
     elif job.variants or has_preview:
-        preview = imaging.preview(picture)
-    else:
-        return values
-    return values | {"placeholder": preview.placeholder, "color": preview.color}
+        preview = _or_none(lambda: imaging.preview(picture))
+    if preview is not None:
+        values |= {"placeholder": preview.placeholder, "color": preview.color}
+    return values
+
+
+def _or_none(make: Callable[[], Value]) -> Value | None:
+    """What is made, or nothing: a picture that is paid for is worth more than what is beside it."""
+    try:
+        return make()
+    except Exception:
+        logger.exception("What belongs to a picture can't be made")
+        return None
 
 
 def finished(picture: Picture, **values: Any) -> Made:

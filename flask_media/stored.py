@@ -45,7 +45,7 @@ class StoredPictures(Wiring):
 
         :param object_key: the picture's; one that Flask-Media did not store will do too.
         :param variants: new ones, or others in place of those of the same names; None makes anew
-            all that the picture has.
+            all that the picture has, or those of MEDIA_VARIANTS if it was not listed before.
         :returns: all variants of the picture by name.
         :raises InvalidRequest: an argument is wrong.
         :raises NotFound: there is no such picture.

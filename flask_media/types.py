@@ -219,8 +219,7 @@ class MediaResult(Mapping[str, Any]):
     job_id: str
     """The job that made it."""
     cached: bool
-    """Whether the picture was there already, so that nothing was generated or uploaded; always
-    False as yet."""
+    """Whether the picture was there already, so that nothing was generated or uploaded."""
     attempts: int
     """Calls made to the model, those that it refused included; 0 for an upload."""
     created_at: datetime

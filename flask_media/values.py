@@ -87,6 +87,8 @@ class GenerationRequest:
     """The model asked for, None for the generator's own choice."""
     references: tuple[Picture, ...] = ()
     """Verified pictures to go by."""
+    job_id: str = ""
+    """The job that asks; empty where there is none. No part of what is asked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from typing import Any
@@ -44,6 +45,7 @@ from .values import GenerationJob
 from .values import GenerationRequest
 from .values import Job
 from .values import Made
+from .variants import VariantSpec
 
 if TYPE_CHECKING:
     from blinker import NamedSignal
@@ -65,6 +67,8 @@ class Work:
     :param journal: records each step.
     :param delivery: stores pictures with what belongs to them.
     :param later: has the queue make the variants of a stored picture.
+    :param sleep: waits so many seconds before the model is asked again; None
+        for real ones.
     :param sender: the sender of the signals.
     """
 
@@ -77,6 +81,7 @@ class Work:
         journal: Journal,
         delivery: Delivery,
         later: Callable[[str], None],
+        sleep: Callable[[float], None] | None,
         sender: object,
     ) -> None:
         self._config = config
@@ -85,6 +90,7 @@ class Work:
         self._journal = journal
         self._delivery = delivery
         self._later = later
+        self._sleep = sleep
         self._sender = sender
 
     def go_on(
@@ -120,9 +126,16 @@ class Work:
             self.failed(signals.upload_failed, job, error, claim)
             raise
         scope = self._storage.location
-        stale = self.record(self._journal.uploaded, claim, result, scope, listing)
-        self._delivery.delete_objects(stale or ())
+        listed = self.record(self._journal.uploaded, claim, result, scope, listing)
+        if listed is not None:
+            self.listed(job.object_key, *listed)
         return self._told(claim, job, result)
+
+    def listed(self, key: str, stale: list[str], is_contested: bool) -> None:
+        """See to what was made of an earlier picture, and to one that was stored at once."""
+        self._delivery.delete_objects(stale)
+        if is_contested:
+            self._delivery.give_up(key)
 
     def _told(self, claim: Claim, job: GenerationJob, result: MediaResult) -> MediaResult:
         self.emit(signals.upload_finished, job, result=result)
@@ -134,12 +147,28 @@ class Work:
     def make_later(self, result: MediaResult) -> None:
         """Have the queue make the variants that are to be made later. What it can't take now, the
         journal keeps for it."""
-        if self._config.variants_when != "later" or not result.variants:
-            return
+        if self._config.variants_when == "later" and result.variants:
+            self._have_made(result.object_key)
+
+    def _have_made(self, key: str) -> None:
         try:
-            self._later(result.object_key)
-        except MediaError as error:
-            logger.warning("The variants of %r wait: %s", result.object_key, error)
+            self._later(key)
+        except Exception as error:  # noqa: BLE001 - the picture is stored, whatever a broker raises
+            logger.warning("The variants of %r wait: %s", key, error)
+
+    def with_variants(
+        self, result: MediaResult, variants: Mapping[str, VariantSpec] | None
+    ) -> MediaResult:
+        """The result of a picture that another asking made, with the variants of this one: those
+        it lacks are made later."""
+        try:
+            result, is_left = self._delivery.with_later(result, variants)
+        except MediaError as error:  # the picture itself is there
+            logger.warning("The variants of %r can't be listed: %s", result.object_key, error)
+            return result
+        if is_left:
+            self._have_made(result.object_key)
+        return result
 
     def record(self, step: Callable[..., Recorded], *arguments: Any) -> Recorded | None:
         """Record what has happened already. That it can't be recorded must not undo it."""
@@ -197,7 +226,9 @@ class Work:
 
         models = (self._generator.model_of(request), *self._config.gemini_fallback_models)
         try:
-            answer, _ = ask(call, models=models, max_calls=allowed, job_id=job.id)
+            answer, _ = ask(
+                call, models=models, max_calls=allowed, job_id=job.id, sleep=self._sleep
+            )
         except LostHoldError:
             raise  # another process has it, or it was cancelled: what comes of it is told there
         except Exception as error:
@@ -280,7 +311,7 @@ class Work:
                 job,
                 answer,
                 len(claim.attempts),
-                marks=self._config.marks,
+                marks=dataclasses.replace(self._config.marks, generated=self._generator.is_trained),
                 is_eager=self._delivery.is_eager,
                 has_preview=self._config.placeholder,
             )
@@ -290,6 +321,7 @@ class Work:
                 self.record(self._journal.quarantined, claim, error, data)
             self.failed(signals.generation_failed, job, error)
             raise
+        tell_of_manifest(job, made)
         self.emit(signals.generation_finished, job, image=generated_image(job, made))
         return made
 
@@ -305,9 +337,9 @@ class Work:
         self.emit(signals.upload_started, job)
         try:
             derived = self._delivery.store(job, key, made, seek=seek)
-            is_generated = isinstance(job, GenerationJob)
+            is_generated = isinstance(job, GenerationJob) and self._generator.is_trained
             result, listing = self._delivery.told(
-                media_result(job, key, made), derived, is_generated=is_generated
+                media_result(job, key, made), made.picture, derived, is_generated=is_generated
             )
         except MediaError as cause:
             raise UploadFailed(
@@ -341,6 +373,18 @@ class Work:
             prompt=job.prompt,
             **values,
         )
+
+
+def tell_of_manifest(job: Job, made: Made) -> None:
+    """Log that a file came with a C2PA manifest, and what was made of it has none."""
+    provenance = made.provenance
+    if provenance is None or not provenance.c2pa or provenance.c2pa_kept:
+        return
+    logger.warning(
+        "Job %s: the picture was encoded anew, and so lost its C2PA manifest (made by %s). In the "
+        "size and format that it came in it keeps it; keep_original keeps the file beside it.",
+        *(job.id, provenance.claim_generator or "somebody unnamed"),
+    )
 
 
 def _will_pass(error: MediaError) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.serving import make_server
 
-from .servers import _missing
+from .servers import missing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -44,9 +44,9 @@ def chromium() -> Iterator[Browser]:
     """A headless Chromium with an empty profile."""
     program = shutil.which("chromium")
     if program is None:
-        _missing("chromium", "Debian's package of that name")
+        missing("chromium", "Debian's package of that name")
     if importlib.util.find_spec("playwright") is None:
-        _missing("playwright")
+        missing("playwright")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

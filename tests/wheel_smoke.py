@@ -1,7 +1,9 @@
 """What must work with nothing but the wheel installed; run by a Python that has just that."""
 
 import logging
+from importlib.metadata import entry_points
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import flask
@@ -25,6 +27,11 @@ def main() -> None:
     assert data[8:12] == b"WEBP", data[:16]
     assert (result.content_type, result.width, result.height) == ("image/webp", 1024, 1024)
     assert len(data) == result.size_bytes
+    with flask_media.FlaskMedia().fake(app) as fake, app.app_context():  # needs no pytest
+        flask_media.current_media.generate("A house by the sea")
+    fake.assert_generated(times=1)
+    (plugin,) = entry_points(group="pytest11", name="flask_media")
+    assert find_spec(plugin.module), plugin
     print(f"flask-media-ai {version('flask-media-ai')}: {result.url}")
 
 

@@ -39,7 +39,8 @@ def markdown_table() -> str:
     """The table for the README."""
     rows = ["| key | default | meaning |", "|---|---|---|"]
     for key in config_keys():
-        meaning = key.meaning.replace("``", "`").replace("|", "\\|")
+        meaning = re.sub(r":[\w:]+:`~?[\w.]*?(\w+)`", r"`\1`", key.meaning)
+        meaning = meaning.replace("``", "`").replace("|", "\\|")
         rows.append(f"| `{key.name}` | {key.default.replace('``', '`')} | {meaning} |")
     return "\n".join(rows)
 

@@ -16,11 +16,18 @@ PYTHON = {
     "library/typing": ["typing.Any", "typing.BinaryIO", "typing.IO", "typing.Self"],
     "library/enum": ["enum.Enum", "enum.StrEnum"],
     "library/ssl": ["ssl.SSLContext"],
-    "library/exceptions": ["ValueError", "RuntimeError", "TypeError", "Exception"],
+    "library/exceptions": [
+        "ValueError",
+        "RuntimeError",
+        "TypeError",
+        "AssertionError",
+        "Exception",
+    ],
     "library/abc": ["abc.ABC"],
 }
 OTHERS = {
     "flask.Flask": "https://flask.palletsprojects.com/en/stable/api/#flask.Flask",
+    "flask.app.Flask": "https://flask.palletsprojects.com/en/stable/api/#flask.Flask",
     "flask.Blueprint": "https://flask.palletsprojects.com/en/stable/api/#flask.Blueprint",
     "flask.wrappers.Request": "https://flask.palletsprojects.com/en/stable/api/#flask.Request",
     "jinja2.BaseLoader": "https://jinja.palletsprojects.com/en/stable/api/#jinja2.BaseLoader",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import logging
+import threading
+import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -16,6 +18,7 @@ from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import NotFound
+from ..errors import StorageError
 from ..journal.listing import Derivative
 from ..journal.listing import Listing
 from ..journal.listing import Made as MadeState
@@ -36,6 +39,16 @@ if TYPE_CHECKING:
     from ..storage.base import Storage
 
 logger = logging.getLogger(__name__)
+
+ORPHANED_AFTER = 3600.0
+"""Seconds after which what was to be stored beside a picture that never came is an orphan; an
+upload takes some of them."""
+
+DELETING_SECONDS = 10.0
+"""How long to wait for an object that is being deleted, to store it anew."""
+
+POLL_SECONDS = 0.05
+"""Between two looks, in seconds."""
 
 
 class Shelf:
@@ -87,17 +100,43 @@ class Shelf:
         :raises NotConfigured: they are to be made when first asked for, and there is no blueprint
             that could be.
         """
-        checked = self._config.variants if variants is None else check_variants(variants)
-        for name, variant in checked.items():
-            if made_format := variant.format or file_format:
-                self._storage.check_key(variant_key(key, name, made_format))
-        if checked and self._config.variants_when == "lazy" and self._route_url(key) is None:
+        given = self._config.variants if variants is None else variants
+        checked = self._checked(key, given, file_format)
+        if not checked:
+            return checked
+        is_routed = self.is_eager or self._route_url(key) is not None
+        if self._config.variants_when == "lazy" and not is_routed:
             raise NotConfigured(
                 "MEDIA_VARIANTS_WHEN is 'lazy', and the app has no blueprint whose files route "
                 "could make a variant when it is first asked for: app.register_blueprint("
                 "media.create_blueprint(authorize=...), url_prefix='/media'); or set it to "
                 "'eager' or 'later'."
             )
+        return checked
+
+    def keys_beside(
+        self, key: str, variants: Mapping[str, Variant], file_format: ImageFormat | None
+    ) -> list[str]:
+        """The keys of the variants, as far as their formats are known."""
+        return [
+            variant_key(key, name, made_format)
+            for name, variant in variants.items()
+            if (made_format := variant.format or file_format)
+        ]
+
+    def _checked(
+        self, key: str, variants: Mapping[str, Any], file_format: ImageFormat | None
+    ) -> Mapping[str, Variant]:
+        checked = check_variants(variants)
+        keys = self.keys_beside(key, checked, file_format)
+        for one in keys:
+            self._storage.check_key(one)
+        if keys and self._catalog.exists:
+            for taken in self._catalog.listed_among(self._scope, keys):
+                raise InvalidRequest(
+                    f"A variant of {key!r:.80} would be stored as {taken!r:.80}, where another "
+                    "picture is. Give the variant another name."
+                )
         return checked
 
     def keeps_original(self, asked: object) -> bool:
@@ -120,42 +159,65 @@ class Shelf:
         :param seek: look first whether each is there already.
         :raises StorageError: the storage refused or failed.
         """
+        planned = self._planned_of(key, made, job)
+        self._until_free(
+            key,
+            lambda: self._catalog.begin(
+                self._scope, key, job.id, [one for one in planned if _is_made(one, made)]
+            ),
+        )
         self._store(key, made.picture, made.sha256, job, seek=seek)
-        derived = []
-        if made.original is not None:
-            name = variant_key(key, ORIGINAL, made.original.format)
-            derived.append(derivative(name, ORIGINAL, None, made.original))
-            self._store(name, made.original, derived[-1].sha256 or "", job, seek=seek)
-        for variant_name, variant in job.variants.items():
-            one = self._planned(key, variant_name, variant, made.picture)
-            picture = made.variants.get(variant_name)
-            if picture is not None:
-                one = derivative(one.key, variant_name, variant, picture)
-                self._store(one.key, picture, one.sha256 or "", job, seek=seek)
-            derived.append(one)
-        return tuple(derived)
+        return tuple(self._stored_beside(one, made, job, seek=seek) for one in planned)
 
-    def planned(self, key: str, made: Made, job: Job) -> tuple[Derivative, ...]:
-        """All that :meth:`store` will store beside the picture."""
-        variants = [
-            self._planned(key, name, variant, made.picture)
-            for name, variant in job.variants.items()
-        ]
-        if made.original is None:
-            return tuple(variants)
-        name = variant_key(key, ORIGINAL, made.original.format)
-        return (derivative(name, ORIGINAL, None, made.original), *variants)
+    def _stored_beside(self, one: Derivative, made: Made, job: Job, *, seek: bool) -> Derivative:
+        """Store an original or a variant; a variant that is refused is left to be made later."""
+        picture = made.original if one.spec is None else made.variants.get(one.name)
+        if picture is None:
+            return one
+        stored = derivative(one, picture)
+        try:
+            self._store(one.key, picture, stored.sha256 or "", job, seek=seek)
+        except MediaError as error:
+            if error.retryable or one.spec is None:
+                raise
+            logger.warning("The variant %r can't be stored now: %s", one.key, error)
+            return one
+        return stored
+
+    def _planned_of(self, key: str, made: Made, job: Job) -> list[Derivative]:
+        """All that belongs to a picture beside itself, none of it there yet."""
+        of = (made.picture.format, upright_size(made.picture))
+        planned = [self._planned(key, name, one, *of) for name, one in job.variants.items()]
+        if made.original is not None:
+            file = made.original
+            original = Derivative(
+                key=variant_key(key, ORIGINAL, file.format),
+                name=ORIGINAL,
+                state=MadeState.LAZY,
+                spec=None,
+                content_type=file.content_type,
+                width=file.width,
+                height=file.height,
+            )
+            planned.append(original)
+        return in_place(planned)
 
     def told(
-        self, result: MediaResult, derived: tuple[Derivative, ...], *, is_generated: bool
+        self,
+        result: MediaResult,
+        picture: Picture,
+        derived: tuple[Derivative, ...],
+        *,
+        is_generated: bool,
     ) -> tuple[MediaResult, Listing]:
         """The result with what was stored beside the picture, and how that is listed."""
+        width, height = upright_size(picture)
         listing = Listing(
             object_key=result.object_key,
             job_id=result.job_id,
             content_type=result.content_type,
-            width=result.width,
-            height=result.height,
+            width=width,
+            height=height,
             size_bytes=result.size_bytes,
             sha256=result.sha256,
             is_generated=is_generated,
@@ -177,20 +239,38 @@ class Shelf:
         )
 
     def delete_objects(self, keys: Iterable[str]) -> int:
-        """Delete objects that are listed as stale; those that can't be deleted are left to ``gc``.
+        """Delete objects that are listed as left over; those that can't be deleted now are left to
+        ``gc``.
 
         :returns: how many were deleted.
         """
         count = 0
         for key in keys:
             try:
-                if self._catalog.source_of(self._scope, key) is None:  # else it is made anew
-                    self._storage.delete(key)
-                    self._catalog.drop(self._scope, key)
-                    count += 1
+                count += self._delete_left(key)
             except MediaError as error:
                 logger.warning("%r is left to gc(): %s", key, error)
         return count
+
+    def _delete_left(self, key: str) -> bool:
+        """Delete an object that is listed as left over; False if it belongs to a picture."""
+        if not self._catalog.begin_delete(self._scope, key, ORPHANED_AFTER):
+            return False
+        self._storage.delete(key)
+        self._catalog.drop(self._scope, key)
+        return True
+
+    def _until_free(self, key: str, ask: Callable[[], bool]) -> None:
+        """Ask until it is granted: until nothing is being deleted that is to be stored.
+
+        :raises JournalError: it can't be recorded.
+        :raises StorageError: it takes too long.
+        """
+        end = time.monotonic() + DELETING_SECONDS
+        while not ask():
+            if time.monotonic() > end:
+                raise StorageError(f"An earlier picture {key!r} is being deleted.", retryable=True)
+            threading.Event().wait(POLL_SECONDS)
 
     # What pages ask
 
@@ -231,10 +311,12 @@ class Shelf:
 
     # One object
 
-    def _planned(self, key: str, name: str, variant: Variant, picture: Picture) -> Derivative:
-        """A variant that is not there yet."""
-        file_format = variant.format or picture.format
-        width, height = variant.pixels(picture.width, picture.height)
+    def _planned(
+        self, key: str, name: str, variant: Variant, of: ImageFormat, size: tuple[int, int]
+    ) -> Derivative:
+        """A variant that is not there yet, of a picture of that format and size (upright)."""
+        file_format = variant.format or of
+        width, height = variant.pixels(*size)
         return Derivative(
             key=variant_key(key, name, file_format),
             name=name,
@@ -260,7 +342,7 @@ class Shelf:
 
     def _variant(self, one: Derivative, *, is_public: bool = False) -> StoredVariant:
         if one.state is not MadeState.STORED:
-            url = self._route_url(one.key)  # makes it when it is asked for
+            url = self._route(one.key)  # makes it when it is asked for
         else:
             url = (self._storage.public_url if is_public else self._storage.url)(one.key)
         return StoredVariant(
@@ -273,14 +355,40 @@ class Shelf:
             sha256=one.sha256,
         )
 
+    def _route(self, key: str) -> str | None:
+        try:
+            return self._route_url(key)
+        except NotConfigured as error:  # of a picture that is stored already
+            logger.warning("%s", error)
+            return None
 
-def derivative(key: str, name: str, variant: Variant | None, file: Picture) -> Derivative:
-    """How a file that is stored is listed."""
-    return Derivative(
-        key=key,
-        name=name,
+
+def upright_size(picture: Picture) -> tuple[int, int]:
+    """Width and height of the picture as it is shown, in pixels."""
+    from .. import imaging
+
+    return imaging.upright_size(picture)
+
+
+def _is_made(one: Derivative, made: Made) -> bool:
+    return one.spec is None or one.name in made.variants
+
+
+def in_place(made: Iterable[Derivative], listing: Listing | None = None) -> list[Derivative]:
+    """Each in the place of what has its name in the listing; new ones at the end."""
+    places = {one.name: one.position for one in listing.derivatives} if listing else {}
+    end = max(places.values(), default=-1) + 1
+    return [
+        dataclasses.replace(one, position=places.get(one.name, end + number))
+        for number, one in enumerate(made)
+    ]
+
+
+def derivative(planned: Derivative, file: Picture) -> Derivative:
+    """How it is listed when that file is stored."""
+    return dataclasses.replace(
+        planned,
         state=MadeState.STORED,
-        spec=variant,
         content_type=file.content_type,
         width=file.width,
         height=file.height,

@@ -6,26 +6,31 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from collections.abc import Iterable
+from functools import partial
 from typing import TypeVar
 
 from ..errors import InvalidRequest
 from ..errors import MediaError
+from ..errors import NotConfigured
+from ..errors import NotFound
+from ..errors import StorageError
 from ..inputs import target_format
 from ..journal.listing import Listing
 from ..journal.listing import Made
 from ..keys import check_object_key
 from ..keys import variant_key
-from ..options import ImageFormat
 from ..storage.mirror import MirroredStorage
+from .shelf import ORPHANED_AFTER
+from .variants import TRIES
 from .variants import VariantMaker
+from .variants import format_of
 
 logger = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
+MOST_FAILURES = 3
+"""Failures in a row after which ``gc`` leaves the rest for the next time."""
 
-ORPHANED_AFTER = 3600.0
-"""Seconds after which what was to be stored beside a picture that never came is an orphan; an
-upload takes some of them."""
+Item = TypeVar("Item")
 
 
 class Delivery(VariantMaker):
@@ -37,67 +42,154 @@ class Delivery(VariantMaker):
         if not self._catalog.exists:
             self._storage.delete(key)
             return
-        for made in self._catalog.doom(self._scope, key):
-            self._storage.delete(made)
-        self._storage.delete(key)
-        self._catalog.forget(self._scope, key)
+        if self._catalog.source_of(self._scope, key) and not self._catalog.is_live(
+            self._scope, key
+        ):
+            self._catalog.set_aside(self._scope, key)  # a variant alone
+            self._delete_left(key)
+            return
+        self._delete(key)
+
+    def _delete(self, key: str, sha256: str | None = None) -> bool:
+        """Delete a picture and all that was made of it.
+
+        :param sha256: of the picture that is meant; None for whichever.
+        :returns: False if another one was stored there, which stays.
+        """
+        made = self._catalog.doom(self._scope, key, sha256)
+        if made is None:
+            return False
+        return self._delete_doomed(key, made)
+
+    def _delete_doomed(self, key: str, made: Iterable[str]) -> bool:
+        catalog, scope = self._catalog, self._scope
+        for one in (key, *made):
+            if not catalog.deleting(scope, key) and catalog.is_live(scope, key):
+                return False  # stored anew, and no more to be deleted
+            try:
+                self._storage.delete(one)
+            except MediaError:
+                catalog.deleting(scope, key, is_over=True)
+                raise
+        catalog.forget(scope, key)
+        return True
 
     def copy(self, key: str, new_key: str) -> str:
         """See :meth:`flask_media.MediaService.copy`."""
-        self._storage.check_key(new_key)
-        listing = self._catalog.find(self._scope, key) if self._catalog.exists else None
-        if listing is None:
-            _check_extension(new_key, self._storage.stat(key).content_type)
-            self._storage.copy(key, new_key)
-            return self._storage.url(new_key)
-        _check_extension(new_key, listing.content_type)
-        renamed = {
-            one.key: _renamed(new_key, one.name, one.content_type) for one in listing.derivatives
-        }
-        copied = dataclasses.replace(
-            listing,
-            object_key=new_key,
-            is_public=False,
-            derivatives=tuple(
-                dataclasses.replace(one, key=renamed[one.key]) for one in listing.derivatives
-            ),
-        )
-        self._catalog.expect(self._scope, new_key, copied.derivatives)
-        self._storage.copy(key, new_key)
-        for one in listing.derivatives:
-            if one.state is Made.STORED:
-                self._storage.copy(one.key, renamed[one.key])
-        self.delete_objects(self._catalog.save(self._scope, copied))
+        self._copy(key, new_key)
         return self._storage.url(new_key)
 
     def move(self, key: str, new_key: str) -> str:
         """See :meth:`flask_media.MediaService.move`."""
-        url = self.copy(key, new_key)
-        self.delete(key)
-        return url
+        self._delete(key, self._copy(key, new_key).sha256)
+        return self._storage.url(new_key)
+
+    def _copy(self, key: str, new_key: str) -> Listing:
+        """Copy a picture with all that was made of it; returns how it was listed."""
+        self._storage.check_key(new_key)
+        if key == new_key:
+            raise InvalidRequest(f"new_key is {new_key!r:.80}, the object's own key; give another.")
+        for _ in range(TRIES):
+            listing = self._settled(key)
+            _check_extension(new_key, listing.content_type)
+            copied = dataclasses.replace(
+                listing,
+                object_key=new_key,
+                is_public=False,
+                derivatives=tuple(
+                    dataclasses.replace(one, key=_renamed(new_key, one.name, one.content_type))
+                    for one in listing.derivatives
+                ),
+            )
+            if self._copied(listing, copied):
+                stale, _ = self._catalog.save(self._scope, copied)
+                self.delete_objects(stale)
+                return listing
+        raise StorageError(f"{key!r} is replaced all the time.", retryable=True)
+
+    def _copied(self, listing: Listing, copied: Listing) -> bool:
+        """Copy the objects; False if the picture was replaced meanwhile."""
+        new_key = copied.object_key
+        pairs = [
+            (one.key, other.key)
+            for one, other in zip(listing.derivatives, copied.derivatives, strict=True)
+            if one.state is Made.STORED
+        ]
+        planned = [one for one in copied.derivatives if one.state is Made.STORED]
+        begin = partial(self._catalog.begin, self._scope, new_key, listing.job_id, planned)
+        self._until_free(new_key, begin)
+        try:
+            self._storage.copy(listing.object_key, new_key)
+            for one, other in pairs:
+                self._storage.copy(one, other)
+        except MediaError:
+            self.give_up(new_key)
+            raise
+        return self._storage.stat(new_key).sha256 in (None, listing.sha256)
+
+    def give_up(self, key: str) -> None:
+        """See to what is under a key after something could not be stored there."""
+        try:
+            self.recheck(key, given_up=True)
+        except MediaError as error:
+            logger.warning("What is under %r is left to gc(): %s", key, error)
 
     def publish(self, key: str) -> str:
         """See :meth:`flask_media.MediaService.publish`."""
-        listing = self._listing_or_new(key)
+        listing = self._settled(key)
+        sha256 = listing.sha256
         # First, so that a variant that is made in this moment is published by who makes it.
-        self._catalog.set_public(self._scope, key, is_public=True)
+        if not self._catalog.set_public(self._scope, key, is_public=True, sha256=sha256):
+            raise StorageError(f"{key!r} is being replaced.", retryable=True)
+        begun: list[str] = []
         try:
-            for one in self._shown(listing):
+            for one in self._shown(self._listing(key)):
+                begun.append(one)
                 self._storage.publish(one)
         except MediaError:
             self._catalog.set_public(self._scope, key, is_public=listing.is_public)
+            if not listing.is_public:
+                self._hide(begun)
             raise
+        if self._catalog.public_sha256(self._scope, key) != sha256:
+            self._hide(begun)  # nobody has seen the other one yet
+            raise StorageError(f"{key!r} was replaced, and is private.", retryable=True)
         return self._storage.public_url(key)
+
+    def _hide(self, keys: Iterable[str]) -> None:
+        """Make objects private again, as their picture could not be published."""
+        for key in keys:
+            try:
+                self._storage.unpublish(key)
+            except (NotFound, NotConfigured):
+                pass  # it is why
+            except MediaError as error:
+                logger.warning("%r may be public, though its picture is not: %s", key, error)
 
     def unpublish(self, key: str) -> None:
         """See :meth:`flask_media.MediaService.unpublish`."""
-        for one in self._shown(self._listing_or_new(key)):
-            self._storage.unpublish(one)
-        self._catalog.set_public(self._scope, key, is_public=False)
+        listing = self._settled(key)
+        self._catalog.set_public(self._scope, key, is_public=False)  # first, as above
+        try:
+            for one in self._shown(self._listing(key)):
+                self._storage.unpublish(one)
+        except MediaError:
+            self._catalog.set_public(self._scope, key, is_public=listing.is_public)
+            raise
 
-    def is_public(self, key: str) -> bool:
-        """Whether anybody may see the object of that key: of a picture that was published."""
-        return self._catalog.exists and self._catalog.is_public(self._scope, key)
+    def public_sha256(self, key: str) -> str | None:
+        """SHA-256 of the object that anybody may see under that key, as its picture was published;
+        None if they may not. Another object there was published by nobody."""
+        return self._catalog.public_sha256(self._scope, key) if self._catalog.exists else None
+
+    def is_open(self, key: str) -> bool:
+        """Whether anybody gets the object of that key from its storage anyway."""
+        if not (self._storage.is_open and self._catalog.exists):
+            return False
+        found = self._catalog.source_of(self._scope, key)
+        if found:
+            return found[1].spec is not None
+        return bool(self._catalog.listed_among(self._scope, [key]))
 
     def _shown(self, listing: Listing) -> list[str]:
         """The keys that a page may lead to. The untouched original is not among them."""
@@ -116,50 +208,77 @@ class Delivery(VariantMaker):
                 self._catalog.give_up(self._scope, key)
             raise
 
-    def left(self, older_than: float) -> list[str]:
-        """The pictures whose variants a queue was to make, so many seconds ago."""
-        return self._catalog.keys_left(self._scope, older_than) if self._catalog.exists else []
+    def take_left(self, older_than: float) -> list[str]:
+        """Take the pictures whose variants a queue was to make, so many seconds ago."""
+        if not (self._catalog.exists and self._catalog.has_left(self._scope, older_than)):
+            return []
+        return self._catalog.take_left(self._scope, older_than)
 
     def collect(self) -> tuple[int, int]:
         """Repair the mirror, and delete what is left of pictures that are gone.
 
         :returns: how many objects were deleted, how many copied.
         """
-        if not self._catalog.exists:
+        catalog, scope = self._catalog, self._scope
+        if not catalog.exists:
             return 0, 0
-        copied = _count(self._repaired, self._catalog.stored(self._scope))
-        deleted = _count(self._deleted_if_gone, self._catalog.listed(self._scope))
-        deleted += _count(self._deleted, self._catalog.doomed(self._scope))
-        leftovers = self._catalog.leftovers(self._scope, ORPHANED_AFTER)
-        return deleted + self.delete_objects(leftovers), copied
+        _count(self._rechecked, catalog.abandoned(scope, ORPHANED_AFTER))
+        copied = 0
+        if isinstance(self._storage, MirroredStorage):
+            repair = self._storage.repair
+            copied = _count(lambda one: repair(*one), catalog.stored(scope))
+        deleted = _count(self._orphaned, catalog.listed(scope))
+        deleted += _count(self._doomed, catalog.doomed(scope))
+        deleted += _count(self._delete_left, catalog.leftovers(scope, ORPHANED_AFTER))
+        return deleted + _count(self._storage.tidy, [ORPHANED_AFTER]), copied
 
-    def _repaired(self, stored: tuple[str, str]) -> bool:
-        return isinstance(self._storage, MirroredStorage) and self._storage.repair(*stored)
-
-    def _deleted_if_gone(self, key: str) -> bool:
-        return not self._storage.exists(key) and self._deleted(key)
-
-    def _deleted(self, key: str) -> bool:
-        self.delete(key)
+    def _rechecked(self, key: str) -> bool:
+        self.recheck(key, given_up=True)
         return True
 
+    def _doomed(self, key: str) -> bool:
+        """Go on deleting a picture."""
+        return self._catalog.is_doomed(self._scope, key) and self._delete(key)
 
-def _count(step: Callable[[Item], bool], items: Iterable[Item]) -> int:
+    def _orphaned(self, key: str) -> bool:
+        """Delete what was made of a picture that somebody else deleted."""
+        listing = self._catalog.find(self._scope, key)
+        if listing is None or self._is_there(key):
+            return False
+        there = [one for one in listing.derivatives if self._is_there(one.key)]
+        if not there:
+            return False  # nor is anything else: the storage is away, perhaps
+        if any(one.spec is None for one in there):
+            logger.warning(
+                "%r is gone, and its untouched original is kept: delete() takes it.", key
+            )
+            return False
+        return self._delete(key, listing.sha256)
+
+    def _is_there(self, key: str) -> bool:
+        storage = self._storage
+        if isinstance(storage, MirroredStorage):  # what one has lost is not gone from the other
+            return storage.main.exists(key) or storage.mirror.exists(key)
+        return storage.exists(key)
+
+
+def _count(step: Callable[[Item], int], items: Iterable[Item]) -> int:
     """How many of the steps did something; what fails is left for the next time."""
-    count = 0
+    count = failures = 0
     for item in items:
         try:
             count += step(item)
+            failures = 0
         except MediaError as error:
             logger.warning("%r is left for the next gc(): %s", item, error)
-            if error.retryable:  # the storage is away: each would wait for it as long
+            failures += 1
+            if failures == MOST_FAILURES:  # the storage is away: each would wait for it as long
                 break
     return count
 
 
 def _renamed(key: str, name: str, content_type: str) -> str:
-    file_format = next(one for one in ImageFormat if one.content_type == content_type)
-    return variant_key(key, name, file_format)
+    return variant_key(key, name, format_of(content_type))
 
 
 def _check_extension(key: str, content_type: str) -> None:

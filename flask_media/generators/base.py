@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from decimal import Decimal
+from typing import ClassVar
 
 from ..values import GenerationAnswer
 from ..values import GenerationRequest
@@ -15,6 +16,9 @@ class Generator(abc.ABC):
     It never retries and never re-encodes: the service does the one, ``imaging`` the other. It is
     used by many threads at once and may be made before a fork and used after it.
     """
+
+    is_trained: ClassVar[bool] = True
+    """Whether a trained model draws: files that are made of its pictures say so (XMP)."""
 
     @abc.abstractmethod
     def check(self, request: GenerationRequest) -> None:

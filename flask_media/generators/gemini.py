@@ -18,6 +18,7 @@ from ..errors import OutcomeUnknown
 from ..errors import ProviderRefused
 from ..errors import ProviderUnavailable
 from ..forks import reset_after_fork
+from ..stray import announce
 from ..transport import Exchange
 from ..values import GenerationAnswer
 from ..values import GenerationRequest
@@ -115,6 +116,7 @@ class GeminiGenerator(Generator):
         :raises OutcomeUnknown: the connection broke, or the answer can't be understood.
         """
         self.check(request)
+        announce("Gemini is asked for a picture", self._base_url or "https://googleapis.com")
         outcome = self._outcome(request)
         # Raised here, where no exception of the SDK is around to become its context.
         if isinstance(outcome, MediaError):

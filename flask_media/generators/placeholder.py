@@ -98,6 +98,8 @@ class PlaceholderGenerator(Generator):
     and nothing costs. Chosen by ``MEDIA_GENERATOR = "placeholder"``, never silently.
     """
 
+    is_trained = False
+
     def check(self, request: GenerationRequest) -> None:
         """Nothing can be missing but room.
 

@@ -17,6 +17,7 @@ from .fit import open_picture
 from .fit import reduced
 from .fit import scalable
 from .fit import scaled
+from .memory import give_back
 
 CHAIN_GAP = 1.5
 """A picture is scaled from a smaller copy that is at least so many times as large as it; nearer,
@@ -88,6 +89,7 @@ def cut_all(picture: Picture, variants: Iterable[Variant]) -> list[tuple[Cut, Im
         if cut in parents:
             parent = images[parents[cut]]
             images[cut] = _Level(parent, (parent.width / width, parent.height / height)).take(cut)
+    give_back(width * height)
     return [(cut, images[cut]) for cut in cuts]
 
 

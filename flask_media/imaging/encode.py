@@ -14,6 +14,7 @@ from ..values import MODEL_MADE
 from ..values import Marks
 from .inspect import guarded
 from .marks import save_options
+from .memory import LARGE_PIXELS
 
 QUALITIES: dict[ImageFormat, dict[ImageQuality, int]] = {
     ImageFormat.JPEG: {ImageQuality.LOW: 75, ImageQuality.STANDARD: 85, ImageQuality.HIGH: 92},
@@ -56,7 +57,8 @@ def encode(
     if file_format is ImageFormat.JPEG:
         image = on_white(image)
         options |= {
-            "optimize": True,
+            # Which keeps all coefficients, 6 bytes a pixel, to save a twentieth of the file.
+            "optimize": image.width * image.height < LARGE_PIXELS,
             "subsampling": "4:4:4" if options["quality"] >= FULL_COLOR_FROM else "4:2:0",
         }
     elif file_format is ImageFormat.WEBP:

@@ -14,6 +14,8 @@ from .inspect import guarded
 from .inspect import open_image
 from .inspect import read_shell
 from .marks import orientation
+from .memory import LARGE_PIXELS
+from .memory import give_back
 
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,9 +35,6 @@ DRAFT_GAP = 2
 """JPEG is decoded to at least so many times the size wanted: nearer, and Lanczos loses detail."""
 
 
-LARGE_PIXELS = 4_000_000
-"""From here on memory counts more than the time that bands cost (a tenth of the scaling)."""
-
 BAND_ROWS = 64
 
 
@@ -52,18 +51,31 @@ def fitted(
     :raises InvalidImage: it can't be decoded.
     """
     image, turn, profile = open_picture(picture)
-    across, down = image.size
-    upright = (down, across) if turn > 4 else (across, down)
+    upright = _turned(image.size, turn)
     wanted = (width or upright[0], height or upright[1])
     if longest is not None and max(upright) > longest:
         scale = longest / max(upright)
         wanted = (max(1, round(upright[0] * scale)), max(1, round(upright[1] * scale)))
-    if turn > 4:
-        wanted = (wanted[1], wanted[0])
+    wanted = _turned(wanted, turn)
     decode(picture.format, image, wanted)
     small = scaled(image, wanted, crop_box(image.size, wanted))
+    pixels = image.width * image.height
     del image  # the large one goes before anything else is made
+    give_back(pixels)
     return finished(small, turn, profile)
+
+
+def upright_size(picture: Picture) -> tuple[int, int]:
+    """Width and height of the picture as it is shown, in pixels; it is not decoded for that."""
+    if picture.format is ImageFormat.PNG:  # without the checksums, which take most of the time
+        png = guarded(picture.format, Image.open, BytesIO(picture.data), formats=("PNG",))
+        return _turned(png.size, orientation(png.info.get("exif", b"")))
+    image, turn, _ = open_picture(picture)
+    return _turned(image.size, turn)
+
+
+def _turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
+    return (size[1], size[0]) if turn > 4 else size
 
 
 def open_picture(picture: Picture) -> tuple[Image.Image, int, bytes]:
@@ -71,7 +83,7 @@ def open_picture(picture: Picture) -> tuple[Image.Image, int, bytes]:
     shell = read_shell(picture.data)
     image = open_image(picture.data, shell)
     turn = orientation(shell.exif or image.info.get("exif", b""))
-    return image, turn, image.info.get("icc_profile", b"")
+    return image, turn, image.info.get("icc_profile") or b""
 
 
 def decode(file_format: ImageFormat, image: Image.Image, wanted: tuple[float, float]) -> None:

@@ -69,7 +69,7 @@ class _SourceType:
         try:
             # The padding that many writers leave is no XML.
             parser.Parse(packet.strip(b"\0 \r\n\t"), True)
-        except (expat.ExpatError, ValueError):
+        except (expat.ExpatError, ValueError, LookupError):  # as of an encoding that is none
             self.found = None
 
     def _refuse(self, *_: object) -> None:

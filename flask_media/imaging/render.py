@@ -12,6 +12,7 @@ from ..values import Marks
 from ..values import Picture
 from .encode import encode
 from .fit import fitted
+from .memory import give_back
 
 
 def render(
@@ -84,7 +85,10 @@ def clean(
     image = fitted(picture)
     file_format = format or picture.format
     data = encode(image, file_format, quality, marks=marks)
-    return Picture(data=data, format=file_format, width=image.width, height=image.height)
+    width, height = image.size
+    del image
+    give_back(width * height)
+    return Picture(data=data, format=file_format, width=width, height=height)
 
 
 def scale_down(picture: Picture, side: int) -> Picture:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from collections.abc import Sequence
-from concurrent.futures import Future
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 from typing import NamedTuple
 
 from PIL.Image import Image  # noqa: TID253 - this package is imported where it is first needed
@@ -22,10 +22,14 @@ from ..variants import VariantSpec
 from ..variants import check_variants
 from .cuts import cut_all
 from .encode import encode
-from .fit import LARGE_PIXELS
+from .memory import LARGE_PIXELS
+from .memory import give_back
 from .preview import THUMB
 from .preview import Preview
 from .preview import preview_of
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 ENCODERS = 2
 """Most encoders at work for one picture; Pillow frees the GIL in them."""
@@ -62,7 +66,9 @@ def make_variants(
     checked = check_variants(variants)
     if not checked:
         return {}
-    return _encoded(picture, checked, cut_all(picture, checked.values()), marks)
+    pictures = _encoded(picture, checked, cut_all(picture, checked.values()), marks)
+    give_back(picture.width * picture.height)
+    return pictures
 
 
 def derive(
@@ -83,7 +89,10 @@ def derive(
     """
     checked = check_variants(variants)
     *made, (_, thumb) = cut_all(picture, [*checked.values(), THUMB])
-    return Derived(_encoded(picture, checked, made, marks), preview_of(thumb))
+    derived = Derived(_encoded(picture, checked, made, marks), preview_of(thumb))
+    del made, thumb
+    give_back(picture.width * picture.height)
+    return derived
 
 
 def _encoded(
@@ -96,16 +105,20 @@ def _encoded(
         _File(cut, variant.format or picture.format, variant.quality)
         for variant, (cut, _) in zip(variants.values(), made, strict=True)
     ]
+    # The heap of a thread keeps what an encoder took; after a large picture it is given back.
+    workers = ENCODERS if picture.width * picture.height < LARGE_PIXELS else 1
     pictures = {
         file: Picture(
             data=data, format=file.format, width=file.cut.size[0], height=file.cut.size[1]
         )
-        for file, data in _encode_all(set(files), dict(made), marks).items()
+        for file, data in _encode_all(set(files), dict(made), marks, workers).items()
     }
     return {name: pictures[file] for name, file in zip(variants, files, strict=True)}
 
 
-def _encode_all(files: set[_File], images: Mapping[Cut, Image], marks: Marks) -> dict[_File, bytes]:
+def _encode_all(
+    files: set[_File], images: Mapping[Cut, Image], marks: Marks, workers: int
+) -> dict[_File, bytes]:
     """The bytes of each; large ones one by one, since an encoder takes up to 24 bytes a pixel."""
 
     def work(file: _File) -> bytes:
@@ -117,15 +130,16 @@ def _encode_all(files: set[_File], images: Mapping[Cut, Image], marks: Marks) ->
     owners = {file.cut: file for file in order}
     data = {file: work(file) for file in order if file.pixels > LARGE_PIXELS}
     rest = [file for file in order if file not in data]
-    workers = min(len(rest), ENCODERS, os.cpu_count() or 1)
+    workers = min(len(rest), workers, os.cpu_count() or 1)
     futures: dict[_File, Future[bytes]] = {}
     if workers > 1 and sum(file.pixels for file in rest) >= THREADS_FROM:
-        with ThreadPoolExecutor(workers, "flask-media-encoder") as pool:
-            try:
+        # While the interpreter ends there are no more threads, and not even the module.
+        with contextlib.suppress(RuntimeError):
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(workers, "flask-media-encoder") as pool:
                 for file in rest:
                     futures[file] = pool.submit(work, file)
-            except RuntimeError:  # the interpreter is ending: there are no more threads
-                pass
     for file in rest:
         data[file] = futures[file].result() if file in futures else work(file)
     return data

@@ -120,5 +120,6 @@ def delay_after(error: MediaError, tries: int, *, first: float) -> float | None:
         return None
     asked = error.retry_after if isinstance(error, ProviderError) else None
     if asked is not None:
-        return asked if asked <= LONGEST_ASKED_DELAY else None
+        # A whole number from a generator of one's own would pass for no delay at all.
+        return float(asked) if asked <= LONGEST_ASKED_DELAY else None
     return min(first * 2.0**tries, LONGEST_DELAY)

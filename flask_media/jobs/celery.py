@@ -287,7 +287,7 @@ class CeleryQueue(Queue):
                 logger.exception("Job %s: can't be sent to the queue anew", job_id)
         if refusal is not None:
             raise refusal
-        for key in self._pipeline.delivery.left(LOST_AFTER):
+        for key in self._pipeline.delivery.take_left(LOST_AFTER):
             self.make_variants(key)
         return {"sent": sent, "told": told}
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Self
 
@@ -16,6 +18,7 @@ from ..journal.states import State
 from ..types import Attempt
 from ..types import MediaResult
 from ..types import Usage
+from ..variants import VariantSpec
 
 if TYPE_CHECKING:
     from ..journal.records import Record
@@ -48,6 +51,7 @@ class MediaJob:
         *,
         is_found: bool = False,
         is_reused: bool = False,
+        variants: Mapping[str, VariantSpec] | None = MappingProxyType({}),
         start_queue: Callable[[], None] = lambda: None,
     ) -> None:
         # Whether the picture was there already when it was asked for, as another request's too.
@@ -55,6 +59,8 @@ class MediaJob:
         self._record = record
         self._is_found = is_found
         self._is_reused = is_reused
+        # What was asked for of another asking's picture: its job knows of its own alone.
+        self._variants = variants
         self._start_queue = start_queue
 
     def __repr__(self) -> str:
@@ -159,7 +165,7 @@ class MediaJob:
         values = self._record.result
         if values is None:
             return None
-        result = MediaResult.from_dict(values)
+        result = self._pipeline.with_variants(MediaResult.from_dict(values), self._variants)
         if self._is_reused:
             return dataclasses.replace(result, cached=True, cost_usd=Decimal(0))
         return dataclasses.replace(result, cached=True) if self._is_found else result

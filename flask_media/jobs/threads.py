@@ -230,8 +230,11 @@ class ThreadQueue(Queue):
         """Make variants until the next sweep; False when the process ends."""
         end = time.monotonic() + self._sweep_seconds
         while not self._closing.is_set():
+            left = end - time.monotonic()
+            if left <= 0:
+                return True  # jobs of dead processes do not wait for all variants
             try:
-                key = self._wanted.get(timeout=max(0.0, end - time.monotonic()))
+                key = self._wanted.get(timeout=left)
             except Empty:
                 return True
             if key and not self._closing.is_set():
@@ -282,7 +285,7 @@ class ThreadQueue(Queue):
                     logger.info("Job %s: going on with what another process left", job_id)
                     put(*adopted)
                     count += 1
-        for key in self._runner.pipeline.delivery.left(self._sweep_seconds):
+        for key in self._runner.pipeline.delivery.take_left(self._sweep_seconds):
             self._wanted.put(key)
         return count
 

@@ -14,6 +14,7 @@ from ..errors import NotFound
 from ..errors import ObjectExists
 from . import spend
 from .codec import dump
+from .codec import dump_in_order
 from .database import Database
 from .outbox import Outbox
 from .owner import QUEUE
@@ -155,7 +156,7 @@ class JournalClaims(JournalSteps):
             values |= self._queued_again(connection, claim, nano)
         if asking and not is_named and row.fingerprint == asking.fingerprint:
             spec = json.loads(row.spec) | {"metadata": json.loads(asking.spec)["metadata"]}
-            values["spec"] = dump(spec)
+            values["spec"] = dump_in_order(spec)
         return claim if self._own(connection, claim, record, **values) else Busy(record, is_named)
 
     def _cut_off(self, claim: Claim, row: Any) -> dict[str, Any]:

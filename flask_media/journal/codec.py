@@ -25,6 +25,11 @@ def dump(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
+def dump_in_order(value: Any) -> str:
+    """JSON that keeps the order of names: that of variants is the caller's."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+
+
 def digest(*parts: Any) -> str:
     """SHA-256 of the parts' canonical JSON, 64 hexadecimal digits."""
     return hashlib.sha256(dump(parts).encode()).hexdigest()
@@ -32,7 +37,7 @@ def digest(*parts: Any) -> str:
 
 def dump_job(job: GenerationJob) -> str:
     """What is needed to go on with a job in another process; references apart."""
-    return dump(
+    return dump_in_order(
         {
             "object_key": job.object_key,
             "url": job.url,
@@ -60,6 +65,7 @@ def load_job(job_id: str, text: str, references: Sequence[Picture]) -> Generatio
         quality=config.quality,
         model=config.model,
         references=tuple(references),
+        job_id=job_id,
     )
     return GenerationJob(
         id=job_id,

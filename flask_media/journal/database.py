@@ -39,6 +39,8 @@ class Database:
 
     :param url: an SQLAlchemy URL, of SQLite or PostgreSQL.
     :param opened: is called with the first connection of a process.
+    :param is_durable: whether a power cut must not undo what is committed; a test does not care,
+        and need not wait for the disk.
     :param patience: seconds to wait for others' writes and for a connection; None is for work.
     """
 
@@ -47,8 +49,10 @@ class Database:
         url: str | sa.URL,
         opened: Callable[[sa.Connection], None] | None = None,
         *,
+        is_durable: bool = True,
         patience: float | None = None,
     ) -> None:
+        self._is_durable = is_durable
         self._url = sa.make_url(url)
         self._opened = opened
         self._patience = patience
@@ -99,7 +103,7 @@ class Database:
     @contextmanager
     def _sync(self, connection: sa.Connection, *, durable: bool) -> Iterator[None]:
         """Leave out the wait for the disk at the next commit, unless it is to be durable."""
-        if durable or not self.is_sqlite:
+        if durable or not self.is_sqlite or not self._is_durable:
             yield
             return
         raw: Any = connection.connection.driver_connection
@@ -192,7 +196,11 @@ class Database:
             if self.is_sqlite:
                 if self._url.database and self._url.database != ":memory:":
                     Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
-                engine = _sqlite_engine(self._url, self._patience or BUSY_SECONDS)
+                engine = _sqlite_engine(
+                    self._url,
+                    patience=self._patience or BUSY_SECONDS,
+                    is_durable=self._is_durable,
+                )
             else:
                 engine = sa.create_engine(
                     self._url,
@@ -224,7 +232,7 @@ def _disposed_by_fault(engine: sa.Engine) -> Iterator[None]:
         raise
 
 
-def _sqlite_engine(url: sa.URL, patience: float) -> sa.Engine:
+def _sqlite_engine(url: sa.URL, *, patience: float, is_durable: bool) -> sa.Engine:
     engine = sa.create_engine(
         url,
         connect_args={"timeout": patience, "check_same_thread": False},
@@ -239,7 +247,7 @@ def _sqlite_engine(url: sa.URL, patience: float) -> sa.Engine:
         connection.isolation_level = None  # transactions begin where we say so
         connection.execute(f"PRAGMA page_size={SQLITE_PAGE_BYTES}").close()
         _to_wal(connection, patience)
-        connection.execute("PRAGMA synchronous=FULL").close()
+        connection.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'OFF'}").close()
         connection.execute(f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}").close()
 
     @event.listens_for(engine, "begin")

@@ -38,12 +38,19 @@ class Journal(JournalClaims):
     :param lease: seconds that a job stays with a process that stopped renewing it.
     :param budgets: the limits of a day.
     :param has_webhook: whether the ends of jobs are recorded for delivery too.
+    :param is_durable: whether a power cut must not undo what is committed, as in a test.
     """
 
     def __init__(
-        self, url: str, *, lease: float, budgets: Budgets, has_webhook: bool = False
+        self,
+        url: str,
+        *,
+        lease: float,
+        budgets: Budgets,
+        has_webhook: bool = False,
+        is_durable: bool = True,
     ) -> None:
-        database = Database(url, budgets.forget_unkept)
+        database = Database(url, budgets.forget_unkept, is_durable=is_durable)
         super().__init__(database, lease, budgets, Outbox(database) if has_webhook else None)
         columns = self._columns
         self._by_key = (

@@ -34,6 +34,11 @@ class Keeper:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._held: weakref.WeakSet[Claim] = weakref.WeakSet()
+        self._wake = threading.Event()
+
+    def close(self) -> None:
+        """Have the thread end at once if nothing is held."""
+        self._wake.set()
 
     def hold(self, claim: Claim) -> None:
         """The job is held from now on."""
@@ -54,8 +59,9 @@ class Keeper:
             self._held.discard(claim)
 
     def _run(self) -> None:
-        tick = threading.Event()
-        while not tick.wait(self._interval):
+        while True:
+            if self._wake.wait(self._interval):
+                self._wake.clear()
             with self._lock:
                 held = list(self._held)
                 if not held:

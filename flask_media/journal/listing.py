@@ -24,6 +24,8 @@ class Made(enum.StrEnum):
     """It is made when it is first asked for."""
     EXPECTED = "expected"
     """It may be there: an upload that stores it has not listed its picture yet."""
+    DELETING = "deleting"
+    """It is being deleted: nobody may store it until that is done."""
     STALE = "stale"
     """It is of an earlier picture, and to be deleted."""
 
@@ -44,6 +46,8 @@ class Derivative:
     height: int
     size_bytes: int | None = None
     sha256: str | None = None
+    position: int = 0
+    """Among those of its picture, in the order that was asked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,8 @@ class Listing:
     color: str | None = None
     provenance: Provenance | None = None
     is_public: bool = False
+    storing: str | None = None
+    """The job that is storing a picture in its place just now."""
     derivatives: tuple[Derivative, ...] = ()
     """Without those that are stale or expected."""
 
@@ -92,6 +98,7 @@ def listing_of(row: Any, made: tuple[Derivative, ...]) -> Listing:
         color=row.color,
         provenance=Provenance(**json.loads(row.provenance)) if row.provenance else None,
         is_public=bool(row.is_public),
+        storing=row.storing,
         derivatives=made,
     )
 
@@ -108,6 +115,7 @@ def derivative_of(row: Any) -> Derivative:
         height=row.height,
         size_bytes=row.size_bytes,
         sha256=row.sha256,
+        position=row.position,
     )
 
 
@@ -128,8 +136,25 @@ def object_row(scope: str, listing: Listing) -> dict[str, Any]:
         "color": listing.color,
         "provenance": dump(dataclasses.asdict(provenance)) if provenance else None,
         "is_public": int(listing.is_public),
+        "storing": None,
+        "is_doomed": 0,
         "updated_at": time.time(),
     }
+
+
+def new_row(scope: str, key: str) -> dict[str, Any]:
+    """The row of ``media_objects`` for a key that nothing is stored under yet."""
+    nothing = Listing(
+        object_key=key,
+        job_id="",
+        content_type="",
+        width=0,
+        height=0,
+        size_bytes=0,
+        sha256="",
+        is_generated=False,
+    )
+    return object_row(scope, nothing)
 
 
 def derivative_row(scope: str, key: str, one: Derivative) -> dict[str, Any]:
@@ -140,6 +165,7 @@ def derivative_row(scope: str, key: str, one: Derivative) -> dict[str, Any]:
         "object_key": key,
         "name": one.name,
         "state": one.state.value,
+        "position": one.position,
         "spec": dump(one.spec.to_dict()) if one.spec else None,
         "content_type": one.content_type,
         "width": one.width,

@@ -145,6 +145,8 @@ objects = sa.Table(
     sa.Column("color", sa.String(7)),
     sa.Column("provenance", sa.Text),
     sa.Column("is_public", sa.Integer, nullable=False, server_default="0"),
+    # The job that is storing a picture under the key just now: which one is there is not known.
+    sa.Column("storing", sa.String(32)),
     # Set before the first of its objects is deleted, so that gc can finish that.
     sa.Column("is_doomed", sa.Integer, nullable=False, server_default="0"),
     sa.Column("updated_at", sa.Double, nullable=False),
@@ -159,6 +161,8 @@ derivatives = sa.Table(
     sa.Column("object_key", sa.Text, nullable=False),
     sa.Column("name", sa.String(32), nullable=False),
     sa.Column("state", sa.String(8), nullable=False),
+    # Among those of its picture, in the order that was asked for.
+    sa.Column("position", sa.Integer, nullable=False),
     # What it shall be; none of the untouched original.
     sa.Column("spec", sa.Text),
     sa.Column("content_type", sa.Text, nullable=False),

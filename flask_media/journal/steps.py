@@ -18,6 +18,7 @@ from . import spend
 from .catalog import Catalog
 from .codec import dump
 from .codec import dump_error
+from .codec import dump_in_order
 from .database import Database
 from .leases import Keeper
 from .listing import Listing
@@ -63,6 +64,11 @@ class JournalSteps(JournalReader):
         self._step = jobs.update().where(
             jobs.c.id == sa.bindparam("job"), jobs.c.epoch == sa.bindparam("held")
         )
+
+    def close(self) -> None:
+        """Close idle connections, and end the thread if no job is held. A later use opens anew."""
+        super().close()
+        self._keeper.close()
 
     def calling(self, claim: Claim, *, model: str, estimate: Decimal | None) -> None:
         """Record that a call is about to be sent.
@@ -149,18 +155,20 @@ class JournalSteps(JournalReader):
 
     def uploaded(
         self, claim: Claim, result: MediaResult, scope: str, listing: Listing
-    ) -> list[str]:
+    ) -> tuple[list[str], bool]:
         """Record that the storage has the picture, list it, and let its bytes go.
 
-        :returns: the keys of objects to delete, as of :meth:`Catalog.put`.
+        :returns: as :meth:`Catalog.put`.
         """
         with self._moving(claim, State.UPLOADED) as connection:
             answered = self._answered(connection, claim)
-            self._write(connection, claim, result=dump(result.to_dict()), error=None, **answered)
+            self._write(
+                connection, claim, result=dump_in_order(result.to_dict()), error=None, **answered
+            )
             self._let_go(connection, claim)
-            stale = self.catalog.put(connection, scope, listing)
+            listed = self.catalog.put(connection, scope, listing)
         claim.reserved_nano, claim.unwritten = 0, {}
-        return stale
+        return listed
 
     def done(self, claim: Claim) -> None:
         """Record that the job is finished. Lost with a power cut, its signals are sent again."""

@@ -56,6 +56,11 @@ class Storage(abc.ABC):
     """Whether its signed URLs lead to the store, which checks them, and not to the app."""
 
     @property
+    def is_open(self) -> bool:
+        """Whether anybody gets an object that was just stored, by its public URL."""
+        return False
+
+    @property
     def is_private(self) -> bool:
         """Whether nobody gets an object by its URL but whom the app lets in, or a signed URL."""
         return True
@@ -247,6 +252,15 @@ class Storage(abc.ABC):
         :raises StorageError: the storage refused or failed.
         """
         self._set_public(check_object_key(key), is_public=False)
+
+    def tidy(self, older_than: float) -> int:  # noqa: ARG002 - most leave nothing
+        """Delete what writers that were killed left half written.
+
+        :param older_than: seconds since it was written to.
+        :returns: how many files.
+        :raises StorageError: the storage refused or failed.
+        """
+        return 0
 
     @final
     def url(self, key: str) -> str:

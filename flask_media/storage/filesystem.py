@@ -264,6 +264,11 @@ class FilesystemStorage(Storage):
                     os.unlink(sidecar, dir_fd=meta)
             self._folder.prune(names[:-1])
 
+    def tidy(self, older_than: float) -> int:
+        """See :meth:`Storage.tidy`."""
+        with self._errors("tidy up", ""):
+            return self._folder.tidy(older_than)
+
     def _url(self, key: str) -> str:
         url = self._base_url(key) if self._base_url else None
         return url or self.path(key).as_uri()

@@ -65,6 +65,19 @@ class Folder:
             except OSError:
                 return
 
+    def tidy(self, older_than: float) -> int:
+        """Delete files that were being written and for so many seconds are not; says how many."""
+        count = 0
+        for _, _, names, folder in os.fwalk(self.root):
+            for name in names:
+                if not name.startswith(TEMPORARY):
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # its writer has just finished
+                    if os.stat(name, dir_fd=folder).st_mtime < time.time() - older_than:
+                        os.unlink(name, dir_fd=folder)
+                        count += 1
+        return count
+
 
 def _make(name: bytes, folder: int, mode: int) -> None:
     try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Literal
 from typing import TypeVar
+from urllib.parse import unquote
+from urllib.parse import urlsplit
 
 from ..errors import InvalidConfig
 from ..errors import MediaError
@@ -39,7 +42,7 @@ class MirroredStorage(Storage):
     """
 
     def __init__(self, main: Storage, mirror: Storage) -> None:
-        if main.location == mirror.location:
+        if _place(main) == _place(mirror):
             raise InvalidConfig(
                 f"MEDIA_STORAGE_MIRROR names {mirror.location}, which pictures are kept in anyway. "
                 "Name another storage, or unset it."
@@ -86,6 +89,15 @@ class MirroredStorage(Storage):
         else:
             return
         raise said
+
+    @property
+    def is_open(self) -> bool:
+        """As the main storage."""
+        return self._main.is_open
+
+    def tidy(self, older_than: float) -> int:
+        """See :meth:`Storage.tidy`."""
+        return self._main.tidy(older_than) + self._mirror.tidy(older_than)
 
     def check_key(self, key: str) -> str:
         """See :meth:`Storage.check_key`.
@@ -256,6 +268,13 @@ class MirroredStorage(Storage):
             key,
             _said(error),
         )
+
+
+def _place(storage: Storage) -> str:
+    """Where it is; two folders are one if they are so by a symbolic link."""
+    location = storage.location
+    is_folder = location.startswith("file://")
+    return os.path.realpath(unquote(urlsplit(location).path)) if is_folder else location
 
 
 def _said(error: Exception) -> str:

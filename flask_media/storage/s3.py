@@ -15,6 +15,7 @@ from ..config_checks import Secret
 from ..errors import InvalidConfig
 from ..errors import NotConfigured
 from ..errors import NotFound
+from ..errors import StorageError
 from ..keys import quote_key
 from ..options import StorageProvider
 from ..types import ObjectStat
@@ -113,6 +114,12 @@ class S3Storage(S3Bucket, Storage):
                 "public domain, or SPACES_ACL to 'private' where no public URL is wanted.",
                 row.name,
             )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether objects are ``public-read``, or SPACES_CDN_URL says where anybody gets them."""
+        is_fetched = self._cdn_url is not None and not self._is_private
+        return self._acl == "public-read" or is_fetched
 
     @property
     def is_private(self) -> bool:
@@ -260,8 +267,19 @@ class S3Storage(S3Bucket, Storage):
             }
         outcome = self._try("copy", key, lambda client: client.copy_object(**arguments))
         if isinstance(outcome, Failure):
-            # Asked for first, because stores have words of their own for a source that is missing.
-            self._check_stored(outcome, new_key, self._stat(key))
+            self._check_copied(outcome, key, new_key)
+
+    def _check_copied(self, failure: Failure, key: str, new_key: str) -> None:
+        """Raise the failure of a copy, unless it is there all the same."""
+        try:
+            source = self._stat(key)
+        except NotFound:  # stores have words of their own for a source that is missing
+            raise
+        except StorageError:
+            source = None
+        if source is None:
+            raise failure.error
+        self._check_stored(failure, new_key, source)
 
     def _set_public(self, key: str, *, is_public: bool) -> None:
         if self._acl is None:

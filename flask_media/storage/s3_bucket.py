@@ -22,6 +22,7 @@ from ..errors import InvalidConfig
 from ..errors import NotConfigured
 from ..errors import StorageError
 from ..forks import reset_after_fork
+from ..stray import announce
 from .providers import S3Provider
 from .s3_client import ca_bundle
 from .s3_client import make_client
@@ -242,6 +243,7 @@ class S3Bucket:
         """The answer, or why there was none in the last of the attempts."""
         import tenacity
 
+        announce(f"the bucket {self._bucket!r} is asked ({action} {key!r})", self._endpoint or "")
         client = self._client()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_can_pass),

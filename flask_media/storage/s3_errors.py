@@ -85,7 +85,7 @@ def _refused(response: Any, action: str, key: str, place: Place) -> Failure:
     status = meta.get("HTTPStatusCode") or 0
     code = about.get("Code") or str(status)
     # Error.Message is None on Ceph, and a server may quote the key id in it.
-    said = mask(str(about.get("Message") or ""), place.key_id)[:200]
+    said = mask(str(about.get("Message") or ""), place.key_id)[:200].rstrip(". ")
     if code == "NoSuchKey" or (status == 404 and action in ("open", "stat") and code == "404"):
         return Failure(
             NotFound(

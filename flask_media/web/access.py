@@ -27,10 +27,13 @@ class Doorkeeper:
 
     :param authorize: the app's own function.
     :param can_read: another; None lets whoever is let in see everything.
+    :param by_folder: whether ``can_read`` says the same of all objects in a folder.
     :raises TypeError: one can't be called, or ``authorize`` is missing.
     """
 
-    def __init__(self, authorize: Authorize, can_read: CanRead | None = None) -> None:
+    def __init__(
+        self, authorize: Authorize, can_read: CanRead | None = None, *, by_folder: bool = False
+    ) -> None:
         if not callable(authorize):
             raise TypeError(
                 "create_blueprint needs authorize=: a function that takes the request and returns "
@@ -44,6 +47,8 @@ class Doorkeeper:
             )
         self._authorize = authorize
         self._can_read = can_read
+        self.by_folder = by_folder or can_read is None
+        """Whether who may see a picture may see its variants, by their keys alone."""
         self._warned: set[str] = set()
 
     def caller(self) -> str | None:

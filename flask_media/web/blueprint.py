@@ -37,7 +37,9 @@ def make_blueprint(
     name: str,
 ) -> Blueprint:
     """The blueprint; see :meth:`flask_media.FlaskMedia.create_blueprint`."""
-    doorkeeper = Doorkeeper(authorize, _is_open if can_read is None else can_read)
+    doorkeeper = Doorkeeper(
+        authorize, _is_open if can_read is None else can_read, by_folder=can_read is None
+    )
     blueprint = Blueprint(name, __name__)
     gate = Gate(doorkeeper, settings)
     places = Places(settings.max_streams)

@@ -26,6 +26,7 @@ from ..errors import NotFound
 from ..errors import StorageError
 from ..globals import current_media
 from ..keys import check_object_key
+from ..keys import may_be_variant
 from ..types import ObjectStat
 from .access import Doorkeeper
 from .links import TOKEN
@@ -34,6 +35,7 @@ from .links import seconds_left
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse
 
+    from ..delivery.upkeep import Delivery
     from ..storage.base import Storage
     from ..storage.base import StoredFile
 
@@ -61,13 +63,21 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) 
     def files(key: str) -> BaseResponse:
         try:
             seconds, is_public = _granted(doorkeeper, key)
-            current_media.delivery.ensure(key)
-            storage = current_media.storage
+            delivery, storage = current_media.delivery, current_media.storage
+            _ensure(delivery, key)
             if mode == "redirect" and storage.signs_itself:
                 if is_public:
                     return _redirect(storage.public_url(key))
                 return _redirect(_signed(storage, key, min(seconds, REDIRECT_SECONDS)))
-            return _serve(storage, key, is_public=is_public)
+            published = None
+            if is_public and not delivery.is_open(key):
+                published = delivery.public_sha256(key) or ""
+            try:
+                return _serve(storage, key, is_public=is_public, published=published)
+            except NotFound:
+                if published is not None or not _made_again(delivery, key):
+                    raise
+                return _serve(storage, key, is_public=is_public, published=published)
         except (InvalidRequest, NotFound):
             abort(404)
         except (JournalError, StorageError, InvalidImage) as error:
@@ -90,11 +100,42 @@ def _granted(doorkeeper: Doorkeeper, key: str) -> tuple[float, bool]:
         check_object_key(key)  # first, so that no can_read has to think of ".."
     except InvalidRequest:
         abort(403 if who is None else 404)
-    if who is not None and doorkeeper.may_read(who, current_media.delivery.source(key)):
+    delivery = current_media.delivery
+    if who is not None and doorkeeper.may_read(who, _source(doorkeeper, delivery, key)):
         return math.inf, False
-    if not current_media.delivery.is_public(key):
+    if delivery.public_sha256(key) is None and not delivery.is_open(key):
         abort(403 if who is None else 404)
     return math.inf, True
+
+
+def _source(doorkeeper: Doorkeeper, delivery: Delivery, key: str) -> str:
+    """The key of the picture that can_read is to be asked for.
+
+    :raises JournalError: it can't be looked up, and the key may be that of a variant.
+    """
+    try:
+        return delivery.source(key)
+    except JournalError as error:
+        if may_be_variant(key) and not doorkeeper.by_folder:
+            raise  # of a picture that is not for everybody, perhaps
+        logger.warning("%r is taken for a picture of its own: %s", key, error)
+        return key
+
+
+def _ensure(delivery: Delivery, key: str) -> None:
+    """Have a variant made that is still to be made. While the journal is away there is none."""
+    try:
+        delivery.ensure(key)
+    except JournalError as error:
+        logger.warning("%r is served as far as it is there: %s", key, error)
+
+
+def _made_again(delivery: Delivery, key: str) -> bool:
+    try:
+        return delivery.make_again(key)
+    except JournalError as error:
+        logger.warning("%r can't be looked up: %s", key, error)
+        return False
 
 
 def _signed(storage: Storage, key: str, seconds: float) -> str:
@@ -108,14 +149,24 @@ def _redirect(url: str) -> BaseResponse:
     return response
 
 
-def _serve(storage: Storage, key: str, *, is_public: bool) -> Response:
+def _serve(storage: Storage, key: str, *, is_public: bool, published: str | None) -> Response:
+    """Send the object.
+
+    :param published: SHA-256 of what may be seen; another one is not for whoever asks.
+    """
     # A body is opened where it is sent, and described by what was opened: the object under the key
     # can be another one by then.
     if request.method == "HEAD" or request.if_none_match:
-        response = _response(storage.stat(key), None, is_public=is_public)
+        stat = storage.stat(key)
+        if published not in (None, stat.sha256):
+            abort(403)
+        response = _response(stat, None, is_public=is_public)
         if request.method == "HEAD" or response.status_code == 304:
             return response
     file = storage.open(key)
+    if published not in (None, file.stat.sha256):  # it replaced what was published
+        file.close()
+        abort(403)
     return _response(file.stat, file, is_public=is_public)
 
 

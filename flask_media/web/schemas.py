@@ -12,6 +12,7 @@ from typing import TypeVar
 import pydantic  # noqa: TID253 (this module is imported at the first request)
 from pydantic import Field  # noqa: TID253
 from pydantic_core import ErrorDetails
+from pydantic_core import PydanticCustomError
 from pydantic_core import from_json
 
 from ..journal.states import State
@@ -21,6 +22,7 @@ from ..options import MAX_NOTES_CHARS
 from ..options import MAX_SIDE
 from ..options import ImageGenerationConfig
 from ..prompts import MAX_PROMPT_CHARS
+from ..variants import ORIGINAL
 from .problems import Refused
 
 MAX_VARIANTS = 8
@@ -69,7 +71,17 @@ ThemeName = Literal[
 FormatName = Literal["png", "jpeg", "jpg", "webp", "avif"]
 FitName = Literal["cover", "contain", "crop"]
 Part: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-VariantName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
+
+
+def _free(name: str) -> str:
+    if name == ORIGINAL:
+        raise PydanticCustomError("reserved", "This is the name of the untouched file.")
+    return name
+
+
+VariantName: TypeAlias = Annotated[
+    str, Field(pattern=r"^[a-z0-9_-]{1,32}$"), pydantic.AfterValidator(_free)
+]
 
 
 class Config(_Body):
@@ -110,8 +122,14 @@ class VariantFields(_Body):
 
 Variants: TypeAlias = Annotated[
     dict[VariantName, Side | tuple[Side, Side] | VariantFields],
-    # The pattern of the names is no limit to a reader of the schema without the second.
-    Field(max_length=MAX_VARIANTS, json_schema_extra={"additionalProperties": False}),
+    Field(
+        max_length=MAX_VARIANTS,
+        # Without the first, the pattern of the names is no limit to a reader of the schema.
+        json_schema_extra={
+            "additionalProperties": False,
+            "propertyNames": {"not": {"const": ORIGINAL}},
+        },
+    ),
 ]
 
 
@@ -309,10 +327,11 @@ def _once(members: list[tuple[str, object]]) -> None:
 def _pointer(body: Any, fault: ErrorDetails) -> str:
     """Where the fault is, as a JSON pointer: Pydantic names the branches of unions in between."""
     parts, place = [], body
+    *_, last = fault["loc"] or ("",)
     for part in fault["loc"]:
         if part in place if isinstance(place, dict) else part in _indexes(place):
             place = place[part]
-        elif fault["type"] != "missing":
+        elif fault["type"] != "missing" or part != last:
             continue
         parts.append(str(part).replace("~", "~0").replace("/", "~1")[:100])
     return "/".join(["#", *parts])

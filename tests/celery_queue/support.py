@@ -69,6 +69,13 @@ class Worker:
         assert said == b"1", self.log.read_text()[-3000:]
         return self
 
+    def ended(self) -> int:
+        """Wait until it has ended by itself; returns how."""
+        try:
+            return self._process.wait(60)
+        finally:
+            os.close(self._told)
+
     def kill(self) -> None:
         """SIGKILL to all its processes: nothing of it runs any more."""
         if self._process.poll() is None:

@@ -147,7 +147,7 @@ class Broken(MemoryStorage):
 def test_what_no_stage_foresaw(make_shop: MakeShop, emulator: GeminiEmulator) -> None:
     """An error of a storage's own ends the job, and its message buys nothing again."""
     shop = make_shop({"task_always_eager": True, "broker_url": "memory://"})
-    shop.media._storage = Broken()
+    shop.media._parts._storage = Broken()
     job = shop.later()
     assert job.refresh().has_ended
     with pytest.raises(MediaError, match="no such argument") as caught:

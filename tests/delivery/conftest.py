@@ -38,9 +38,18 @@ def emulator() -> Iterator[GeminiEmulator]:
 
 
 @pytest.fixture
-def config(emulator: GeminiEmulator, tmp_path: Path) -> dict[str, Any]:
+def journal(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Where the journal is: in the app's own file, or where :data:`.site.on_both` says."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return {}
+    make: Callable[[], str] = request.getfixturevalue("postgres")
+    return {"MEDIA_JOURNAL_URL": make()}
+
+
+@pytest.fixture
+def config(emulator: GeminiEmulator, tmp_path: Path, journal: dict[str, str]) -> dict[str, Any]:
     """The config of an app with a folder of its own for the pictures."""
-    return {
+    return journal | {
         "GEMINI_API_KEY": "test-key",
         "GEMINI_BASE_URL": emulator.url,
         "MEDIA_STORAGE": "filesystem",

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from PIL import Image
 from werkzeug.test import TestResponse
@@ -21,6 +22,9 @@ KEY = "goals/7/house.png"
 
 SMALL: dict[str, VariantSpec] = {"thumb": 64, "card": (100, 50)}
 """Variants that most tests ask for."""
+
+on_both = pytest.mark.parametrize("journal", ["sqlite", "postgresql"], indirect=True)
+"""Runs a test with a journal on SQLite, and on PostgreSQL."""
 
 
 @dataclasses.dataclass

@@ -14,6 +14,7 @@ from .conftest import MakeSite
 from .site import KEY
 from .site import Site
 from .site import keys
+from .site import on_both
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def made(site: Site, key: str = KEY) -> None:
     raise AssertionError("nobody makes them")
 
 
+@on_both
 def test_after_the_picture(later: Site) -> None:
     """The result comes first; the queue makes the variants."""
     result = later.ask()
@@ -56,6 +58,7 @@ def test_of_a_job_in_the_background(later: Site) -> None:
     assert later.files == keys("thumb.webp")
 
 
+@on_both
 def test_left_by_another_process(make_site: MakeSite) -> None:
     """What a process left that ended is made by the next one that serves a request."""
     site = make_site(MEDIA_VARIANTS_WHEN="later", MEDIA_LEASE=1)
@@ -72,6 +75,7 @@ def test_left_by_another_process(make_site: MakeSite) -> None:
     assert other.files == keys("thumb.webp", "card.webp")
 
 
+@on_both
 def test_what_cannot_be_made_is_given_up(later: Site, caplog: pytest.LogCaptureFixture) -> None:
     """A picture that is gone is not tried again and again."""
     calls: list[Callable[[], Any]] = []
@@ -82,10 +86,11 @@ def test_what_cannot_be_made_is_given_up(later: Site, caplog: pytest.LogCaptureF
 
     with signals.upload_finished.connected_to(gone):
         later.ask()
+    catalog, scope = later.media.journal.catalog, later.media.storage.location
     pause = threading.Event()
     for _ in range(200):
-        if not later.media.delivery.left(0) and caplog.records:
+        if not catalog.has_left(scope, 0) and caplog.records:
             break
         pause.wait(0.05)
-    assert later.media.delivery.left(0) == []
+    assert not catalog.has_left(scope, 0)
     assert sum("can't be made" in record.getMessage() for record in caplog.records) == 1

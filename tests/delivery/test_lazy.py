@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from flask_media import InvalidRequest
 from flask_media import MediaResult
 from flask_media.storage.base import Storage
 
@@ -18,6 +21,7 @@ from .site import KEY
 from .site import SMALL
 from .site import Site
 from .site import keys
+from .site import on_both
 from .site import shape
 
 
@@ -27,6 +31,7 @@ def lazy(make_site: MakeSite) -> Site:
     return make_site(MEDIA_VARIANTS_WHEN="lazy")
 
 
+@on_both
 def test_made_when_asked_for(lazy: Site) -> None:
     """The result says what the variant will be; the first GET of its URL makes it so."""
     result = lazy.ask()
@@ -43,6 +48,7 @@ def test_made_when_asked_for(lazy: Site) -> None:
     assert made["card"].url == variant.url
 
 
+@on_both
 def test_many_at_once(lazy: Site) -> None:
     """Forty requests at once for one variant all get it."""
     url = lazy.ask().variants["thumb"].url
@@ -66,6 +72,7 @@ def test_only_what_is_listed(lazy: Site) -> None:
     assert lazy.files == keys()
 
 
+@on_both
 def test_of_a_deleted_picture(lazy: Site) -> None:
     """A variant of a picture that was deleted is not made; nor one of whose object is gone."""
     url = lazy.ask().variants["thumb"].url
@@ -76,6 +83,7 @@ def test_of_a_deleted_picture(lazy: Site) -> None:
     assert lazy.files == set()
 
 
+@on_both
 def test_of_a_replaced_picture(lazy: Site) -> None:
     """A picture that replaces another one has variants of its own under the same keys."""
     url = lazy.ask().variants["thumb"].url
@@ -132,6 +140,20 @@ def test_in_a_bucket(make_site: MakeSite, seaweedfs: S3Server) -> None:
     assert not _exists(site.media.storage, variant.object_key)
 
 
+def test_of_a_turned_picture(lazy: Site) -> None:
+    """What is said of a variant of a picture that lies on its side is what it then has."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (200, 100), "teal").save(file, "JPEG", exif=exif)
+    with lazy.app.app_context():
+        result = lazy.media.upload(file.getvalue(), "turned.jpg", variants={"thumb": 50})
+    thumb = result.variants["thumb"]
+    assert (thumb.width, thumb.height) == (50, 100)
+    assert shape(lazy.get(thumb.url).data) == ("WEBP", (50, 100))
+
+
+@on_both
 def test_regenerated(lazy: Site) -> None:
     """Variants of a stored picture are made anew, or others are, at no cost."""
     lazy.ask()
@@ -144,6 +166,7 @@ def test_regenerated(lazy: Site) -> None:
     assert lazy.emulator.calls == 1
 
 
+@on_both
 def test_of_what_others_stored(site: Site) -> None:
     """Variants can be made of a picture that was in the storage before."""
     data = site.emulator_png()
@@ -178,3 +201,34 @@ def test_the_result_again(lazy: Site) -> None:
     result = lazy.ask(idempotency_key="k")
     assert isinstance(result, MediaResult)
     assert result.variants["thumb"].is_made
+
+
+def test_an_object_that_is_lost(lazy: Site) -> None:
+    """A variant whose object somebody deleted is made again when it is asked for."""
+    variant = lazy.ask().variants["thumb"]
+    first = lazy.get(variant.url).data
+    (lazy.folder / variant.object_key).unlink()
+    assert lazy.get(variant.url).data == first
+    (lazy.folder / KEY).unlink()
+    (lazy.folder / variant.object_key).unlink()
+    assert lazy.get(variant.url).status_code == 404
+
+
+def test_the_key_of_a_variant(lazy: Site) -> None:
+    """A variant goes with its picture: alone it can't be published, copied or have variants."""
+    key = lazy.ask().variants["thumb"].object_key
+    for ask in (lazy.media.publish, lazy.media.unpublish, lazy.media.make_variants):
+        with pytest.raises(InvalidRequest, match=KEY):
+            ask(key)
+    with pytest.raises(InvalidRequest, match=KEY):
+        lazy.media.copy(key, "b.webp")
+    lazy.ask()
+
+
+def test_an_old_picture_gets_those_of_the_config(make_site: MakeSite) -> None:
+    """make_variants of a picture that somebody else stored makes what MEDIA_VARIANTS says."""
+    site = make_site(MEDIA_VARIANTS=SMALL)
+    data = site.emulator_png()
+    sha256 = hashlib.sha256(data).hexdigest()
+    site.media.storage.put("old.png", data, content_type="image/png", sha256=sha256)
+    assert set(site.media.make_variants("old.png")) == {*SMALL}

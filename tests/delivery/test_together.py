@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ from .site import KEY
 from .site import SMALL
 from .site import Site
 from .site import keys
+from .site import on_both
 from .site import shape
 
 ALL: dict[str, Any] = {"variants": SMALL, "keep_original": True}
@@ -28,6 +31,7 @@ ALL: dict[str, Any] = {"variants": SMALL, "keep_original": True}
 SMALL_ONE = ImageGenerationConfig(size=(120, 60))
 
 
+@on_both
 def test_deleted_with_the_picture(site: Site) -> None:
     """Nothing of a deleted picture is left, and its neighbours are."""
     site.ask(**ALL)
@@ -39,6 +43,7 @@ def test_deleted_with_the_picture(site: Site) -> None:
     site.media.delete(KEY)
 
 
+@on_both
 @pytest.mark.parametrize("name", ["house.thumb.webp", "house.card.webp", "house.png"])
 def test_killed_while_deleting(
     site: Site, config: dict[str, Any], tmp_path: Path, name: str
@@ -62,6 +67,7 @@ def test_killed_while_deleting(
     assert site.media.gc().deleted == 0
 
 
+@on_both
 def test_orphans(site: Site) -> None:
     """Where a picture was deleted by others, gc deletes what was made of it."""
     site.ask()
@@ -71,6 +77,7 @@ def test_orphans(site: Site) -> None:
     assert site.files == keys("thumb.webp", "card.webp", stem="b")
 
 
+@on_both
 def test_stored_anew_with_less(site: Site) -> None:
     """What is made of a picture no more is deleted when that is stored anew."""
     site.ask(variants={"thumb": 64, "wide": 200, "jpg": {"width": 10, "format": "jpeg"}})
@@ -80,6 +87,7 @@ def test_stored_anew_with_less(site: Site) -> None:
     assert site.files == keys()
 
 
+@on_both
 def test_an_upload_that_fails(
     site: Site,
     png: bytes,
@@ -95,6 +103,7 @@ def test_an_upload_that_fails(
     assert site.media.info(KEY).variants == before.variants
 
 
+@on_both
 @pytest.mark.parametrize("name", ["up.png", "up.thumb.webp"])
 def test_killed_while_uploading(
     site: Site, config: dict[str, Any], png: bytes, tmp_path: Path, name: str
@@ -117,6 +126,20 @@ def test_killed_while_uploading(
     assert site.files == keys("thumb.webp", "card.webp", stem="up")
 
 
+def test_half_written_files(site: Site) -> None:
+    """What a killed writer left half written goes, an hour later; what is being written stays."""
+    site.ask()
+    old, new = site.folder / "goals/.tmp-old", site.folder / ".meta/.tmp-new"
+    for file in (old, new):
+        file.write_bytes(b"half")
+    an_hour_ago = time.time() - 3601
+    os.utime(old, (an_hour_ago, an_hour_ago))
+    assert site.media.gc().deleted == 1
+    assert (old.exists(), new.exists()) == (False, True)
+    assert site.files == keys("thumb.webp", "card.webp")
+
+
+@on_both
 def test_copied(site: Site) -> None:
     """A copy has the bytes, the metadata and the variants, and goes its own way."""
     site.ask(**ALL, metadata={"goal": "7"})
@@ -133,6 +156,7 @@ def test_copied(site: Site) -> None:
     assert site.files == keys("thumb.webp", "card.webp", stem="b/copy")
 
 
+@on_both
 def test_moved(site: Site) -> None:
     """A moved picture is under its new key alone, with all that was made of it."""
     site.ask()
@@ -152,6 +176,7 @@ def test_copies_that_cannot_be(site: Site) -> None:
     assert site.files == keys("thumb.webp", "card.webp")
 
 
+@on_both
 def test_published(make_site: MakeSite) -> None:
     """A private picture that is published is for everybody, with its variants; the untouched
     original is not."""
@@ -170,6 +195,7 @@ def test_published(make_site: MakeSite) -> None:
     assert [site.get(url, None).status_code for url in urls] == [403] * 3
 
 
+@on_both
 def test_stored_anew_it_is_private(site: Site) -> None:
     """A picture that replaces a published one was moderated by nobody: it is private."""
     url = site.ask().url

@@ -60,7 +60,11 @@ def closed_port() -> int:
         return port
 
 
-@pytest.mark.parametrize("url", [f"http://127.0.0.1:{closed_port()}", "http://no.such.invalid"])
+@pytest.mark.parametrize(
+    "url",
+    [f"http://127.0.0.1:{closed_port()}", "http://no.such.invalid"],
+    ids=["refused", "unknown"],
+)
 def test_out_of_reach(make: MakeGenerator, url: str) -> None:
     """A refused connection or an unknown name was not charged and can be tried again."""
     with pytest.raises(ProviderUnavailable, match="Nothing was sent") as caught:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from flask_media import ContentBlocked
 from flask_media import NotConfigured
 from flask_media import get_image_generation_service
 from flask_media.emulator import GeminiEmulator
+from flask_media.testing import fake_everywhere
 
 from . import finance_app
 from .finance_app import GOALS
@@ -127,6 +129,44 @@ def test_patched_service(goal: Goal, monkeypatch: pytest.MonkeyPatch) -> None:
             "prompt": "test prompt",
         }
         assert finance_app.generate_goal_image(goal_id=1) == "https://test.com/image.png"
+
+
+def test_patched_package() -> None:
+    """The guide's test example with only the package's name changed: a task module whose import
+    line runs meanwhile meets the patch."""
+    import importlib.util
+    from unittest.mock import patch
+
+    with patch("flask_media.get_image_generation_service") as mock_service:
+        mock_service.return_value.generate_and_upload.return_value = {
+            "url": "https://test.com/image.png",
+            "prompt": "test prompt",
+        }
+        spec = importlib.util.spec_from_file_location("guide_tasks", finance_app.__file__)
+        assert spec is not None
+        assert spec.loader is not None
+        tasks = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(tasks)
+        tasks.GOALS[1] = Goal(id=1, name="Sea House", image_generation_status="pending")
+        celery_app = Celery("guide", set_as_current=True)
+        result = tasks.generate_goal_image(goal_id=1)
+        assert result == "https://test.com/image.png"
+        celery_app.close()
+
+
+def test_faked_service(goal: Goal, emulator: GeminiEmulator) -> None:
+    """Without a mock: the task makes its own app, and a fake everywhere meets it there."""
+    with fake_everywhere(base_url="https://test.com") as fake:
+        assert finance_app.generate_goal_image(goal_id=1) == (
+            "https://test.com/goals/1/sea_house.png"
+        )
+        fake.fail_generation(ContentBlocked)
+        with pytest.raises(Exception, match="ContentBlocked"):
+            finance_app.generate_goal_image(goal_id=1)
+    fake.assert_generated("Visual representation of financial goal: Sea House", times=1)
+    fake.assert_uploaded("goals/1/sea_house.png", metadata={"goal_id": 1, "user_id": 7})
+    assert STATUSES == ["generating", "completed", "generating", "failed"]
+    assert emulator.calls == 0
 
 
 def test_outside_any_app(emulator: GeminiEmulator, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_an_app_that_nobody_has_any_more_is_freed(config: dict[str, Any], use: s
         later(app.extensions["media"]).result(TIMEOUT)
         app.extensions["media"].close()
     seen = weakref.ref(app)
-    starter = app.extensions["media"]._starter
+    starter = app.extensions["media"]._parts._starter
     if starter is not None:
         starter.join()
     del app, starter

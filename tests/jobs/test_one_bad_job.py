@@ -131,7 +131,7 @@ def test_an_error_that_nobody_foresaw_ends_a_job(
     """What a storage of one's own raises is told once, kept for ``result``, and not tried each
     sweep; asked again, the paid picture is stored."""
     media = make_media()
-    media._storage = _Strange(Path(config["MEDIA_FOLDER"]))
+    media._parts._storage = _Strange(Path(config["MEDIA_FOLDER"]))
     with heard() as said:
         job = later(media)
         with pytest.raises(MediaError, match="TypeError: a bug of its own"):
@@ -153,7 +153,9 @@ def test_resume_all_goes_on_past_an_error_that_nobody_foresaw(
     """Each is an error in its place, and its picture is kept."""
     media = make_media()
     ids = [drop(media, number) for number in range(2)]
-    media._storage, media._made = _Strange(Path(config["MEDIA_FOLDER"])), None
+    parts = media._parts
+    parts._storage = _Strange(Path(config["MEDIA_FOLDER"]))
+    parts._delivery_made = parts._made = None
     assert [str(one) for one in media.resume_all()] == ["TypeError: a bug of its own"] * 2
     assert [record(media, job_id).state for job_id in ids] == ["generated"] * 2
     assert emulator.calls == 2
@@ -164,7 +166,7 @@ def test_a_paid_picture_that_nobody_can_read_is_kept(
 ) -> None:
     """A job whose picture is paid for is let go with the error, which no queue tries again."""
     media = make_media()
-    media._storage = _Strange(Path(config["MEDIA_FOLDER"]))
+    media._parts._storage = _Strange(Path(config["MEDIA_FOLDER"]))
     job = later(media)
     with pytest.raises(MediaError, match="TypeError"):
         job.result(TIMEOUT)

@@ -157,7 +157,7 @@ class Child:
         app.config.update(self._task["config"])
         FlaskMedia(app)
         service: MediaService = app.extensions["media"]
-        service._storage = _PointedStorage(Path(self._task["instance"]) / "media", self)
+        service._parts._storage = _PointedStorage(Path(self._task["instance"]) / "media", self)
         receivers = [self._receiver(name) for name in SIGNALS]
         with app.app_context():
             outcomes = self._act(service)

@@ -130,6 +130,7 @@ def _job(config: ImageGenerationConfig, object_key: str | None) -> GenerationJob
         format=config.format,
         metadata={"goal_name": "Être libre", "n": "7"},
         request=GenerationRequest(
+            job_id="7f",
             prompt="Draw: Être libre \N{SNOWMAN}",
             original_prompt="Être libre",
             width=width,

@@ -110,7 +110,7 @@ def _no_picture(service: MediaService, emulator: GeminiEmulator) -> str:
 
 
 def _not_stored(service: MediaService, emulator: GeminiEmulator) -> str:
-    folder = service._folder
+    folder = service._around.folder
 
     def break_it(sender: object, **values: object) -> None:
         folder.rmdir()

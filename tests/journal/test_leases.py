@@ -91,6 +91,7 @@ def stage(emulator: GeminiEmulator, tmp_path: Path, nurseries: tuple[Nursery, Nu
     return Stage(emulator, tmp_path, nurseries)
 
 
+@pytest.mark.alone  # a lease of a second is short on a busy machine
 def test_a_stopped_holder_loses_its_job_and_records_nothing(stage: Stage, gate: Gate) -> None:
     """A holder that is stopped loses the job after MEDIA_LEASE, and continued it can't commit."""
     (holder,) = stage.one.start(stage.task("holder", lease=1))
@@ -116,6 +117,7 @@ def test_a_stopped_holder_loses_its_job_and_records_nothing(stage: Stage, gate: 
     assert stage.heard("upload_finished") == [row.id]
 
 
+@pytest.mark.alone  # a lease of a second is short on a busy machine
 def test_a_stopped_holder_does_not_ask_again_after_its_lease(stage: Stage, gate: Gate) -> None:
     """With ``raise`` the job of a stopped holder is unknown, and stays so when it goes on."""
     task = stage.task("holder", lease=1)

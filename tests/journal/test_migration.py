@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from flask_media import ContentBlocked
 from flask_media import MediaResult
+from flask_media import NotFound
 from flask_media import UploadFailed
 from flask_media.emulator import GeminiEmulator
 from flask_media.journal.schema import SCHEMA_VERSION
@@ -213,3 +214,72 @@ def test_the_tables_are_those_of_a_new_journal(
         indexes = {index["name"] for index in there.get_indexes(name)}
         assert indexes >= {index.name for index in table.indexes}
         assert {column["name"] for column in there.get_columns(name)} == set(table.columns.keys())
+
+
+@pytest.fixture
+def version_2(
+    make_media: MakeMedia, emulator: GeminiEmulator, journal_url: str, blocked_storage: Block
+) -> dict[str, str]:
+    """A journal of version 2, which listed no stored pictures; the ids of its jobs."""
+    media = make_media()
+    done = ask(media, object_key="goals/done.png", idempotency_key="order-1")
+    with blocked_storage(), pytest.raises(UploadFailed) as generated:
+        ask(media, object_key="goals/generated.png")
+    media.close()
+    for statement in (
+        "DROP TABLE media_objects",
+        "DROP TABLE media_derivatives",
+        "UPDATE media_schema SET version = 2",
+    ):
+        sql(journal_url, statement)
+    return {"done": done.job_id, "generated": str(generated.value.job_id)}
+
+
+def test_version_2(
+    *,
+    version_2: dict[str, str],
+    make_media: MakeMedia,
+    emulator: GeminiEmulator,
+    journal_url: str,
+) -> None:
+    """Its jobs are as they were, the picture that was left is stored and listed, and one that was
+    stored before is listed once it gets variants; all without a call."""
+    calls, rows = emulator.calls, _rows(journal_url, "media_jobs")
+    media = make_media()
+    with pytest.raises(NotFound, match="make_variants"):
+        media.info("goals/done.png")
+    assert _rows(journal_url, "media_schema") == [(SCHEMA_VERSION,)]
+    assert _rows(journal_url, "media_jobs") == rows
+
+    assert ask(media, object_key="goals/done.png", idempotency_key="order-1").cached
+    variant = media.make_variants("goals/done.png", {"thumb": 64})["thumb"]
+    assert media.stat(variant.object_key).size_bytes == variant.size_bytes
+    assert media.info("goals/done.png").job_id == version_2["done"]
+
+    (resumed,) = media.resume_all()
+    assert isinstance(resumed, MediaResult)
+    assert resumed.job_id == version_2["generated"]
+    assert media.info("goals/generated.png").sha256 == resumed.sha256
+    for key in ("goals/done.png", "goals/generated.png"):
+        media.delete(key)
+        assert not media.exists(key)
+    assert _rows(journal_url, "media_objects") == _rows(journal_url, "media_derivatives") == []
+    assert emulator.calls == calls
+
+
+def test_many_processes_migrate_version_2(
+    version_2: dict[str, str], halting: Callable[..., Halting], journal_url: str
+) -> None:
+    """It is migrated once by as many processes as start at once, and the picture stored once."""
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(halting("resume_all", at=START)) for _ in range(4)]
+        for process in processes:
+            process.halted()
+        for process in processes:
+            process.go()
+        outcomes = [name for process in processes for name in process.outcome()]
+    assert outcomes == ["MediaResult"]
+    assert _rows(journal_url, "media_schema") == [(SCHEMA_VERSION,)]
+    assert [row[0] for row in _rows(journal_url, "media_objects", "job_id")] == [
+        version_2["generated"]
+    ]

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from flask_media.pages import media_picture
 
-from ..servers import _missing
+from ..servers import missing
 from .support import LIKENESS
 from .support import info
 from .support import variant
@@ -34,9 +34,9 @@ def check() -> Check:
     """What the checker has against a page: errors, warnings and hints."""
     java = shutil.which("java")
     if java is None:
-        _missing("java", "Debian's package default-jre-headless")
+        missing("java", "Debian's package default-jre-headless")
     if not CHECKER.exists():
-        _missing("vnu-jar", "'npm ci --prefix tests/pages --ignore-scripts'")
+        missing("vnu-jar", "'npm ci --prefix tests/pages --ignore-scripts'")
 
     def run(body: str) -> list[str]:
         assert java

@@ -160,7 +160,7 @@ def test_reconfigured_under_load(app: Flask) -> None:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_fork_while_another_thread_holds_the_lock(app: Flask) -> None:
     """A forked child does not wait for a lock that its parent's thread held."""
-    with current_media._lock:
+    with current_media._parts._lock:
         child = os.fork()
         if child == 0:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)

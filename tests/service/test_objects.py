@@ -47,6 +47,13 @@ def test_upload_takes_bytes_and_files(app: Flask, tmp_path: Path, source: str) -
         assert (file.read() == data) is (source != "form")
 
 
+def test_upload_refuses_a_wrong_flag(app: Flask) -> None:
+    """What is neither True nor False is no answer to whether a file is encoded anew."""
+    with pytest.raises(InvalidRequest, match="reencode is 'no'"):
+        current_media.upload(_picture(), "a.png", reencode="no")  # type: ignore[arg-type]
+    assert not current_media.exists("a.png")
+
+
 def test_upload_encodes_as_the_key_says(app: Flask) -> None:
     """A JPEG under a .webp key becomes WebP."""
     result = current_media.upload(_picture("JPEG"), "a.webp")

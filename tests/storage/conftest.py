@@ -13,6 +13,7 @@ from flask_media.storage.s3 import S3Storage
 from ..faults import FaultServer
 from ..faults import fault_server
 from ..servers import S3Server
+from .mirror_tools import Bucket
 
 
 @pytest.fixture
@@ -38,3 +39,9 @@ def storage(server: FaultServer) -> S3Storage:
 def real(seaweedfs: S3Server) -> S3Storage:
     """A storage on a server that checks signatures."""
     return seaweedfs.storage()
+
+
+@pytest.fixture
+def bucket(server: FaultServer, moto: S3Server) -> Bucket:
+    """A bucket that is there."""
+    return Bucket(server, moto)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from flask_media.errors import NotConfigured
 from flask_media.errors import NotFound
 from flask_media.errors import StorageError
+from flask_media.storage.s3 import MULTIPART_BYTES
 from flask_media.storage.s3 import S3Storage
 
 from ..servers import S3Server
@@ -18,20 +20,45 @@ from .s3_tools import put
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
 
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"key": "nobody"}, "SPACES_KEY"),
-        ({"secret": "not-this-secret"}, "SPACES_SECRET"),
-    ],
-)
-def test_wrong_config(seaweedfs: S3Server, wrong: dict[str, str], named: str) -> None:
+WRONG = [
+    ({"key": "nobody"}, "SPACES_KEY"),
+    ({"secret": "not-this-secret"}, "SPACES_SECRET"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "named"), WRONG)
+def test_wrong_config(seaweedfs: S3Server, wrong: dict[str, Any], named: str) -> None:
     """A wrong key or secret is a final error that names the config key to look at."""
-    with pytest.raises(StorageError, match=named) as caught:
-        put(seaweedfs.storage(**wrong))
-    assert not caught.value.retryable
-    assert not isinstance(caught.value, NotFound)
-    assert_safe(caught.value, *wrong.values())
+    refused(seaweedfs.storage(**wrong), named, *wrong.values())
+
+
+@pytest.mark.parametrize(("wrong", "named"), WRONG)
+def test_wrong_config_over_tls(
+    rclone: S3Server, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any], named: str
+) -> None:
+    """The same over TLS, where the server checks the signature of version 4 too."""
+    assert rclone.ca_bundle
+    monkeypatch.setenv("AWS_CA_BUNDLE", rclone.ca_bundle)
+    put(rclone.storage(), "tls.png")
+    refused(rclone.storage(**wrong), named, *wrong.values())
+
+
+def refused(storage: S3Storage, named: str, *secrets: str) -> None:
+    """Every request is refused for good, by the config key's name and without a secret."""
+    asked: list[Callable[[], object]] = [
+        lambda: put(storage, "tls.png"),
+        lambda: put(storage, "big.png", bytes(MULTIPART_BYTES + 1)),
+        lambda: storage.open("tls.png"),
+        lambda: storage.stat("tls.png"),
+        lambda: storage.copy("tls.png", "copy.png"),
+        lambda: storage.delete("tls.png"),
+    ]
+    for ask in asked:
+        with pytest.raises(StorageError, match=named) as caught:
+            ask()
+        assert not caught.value.retryable
+        assert not isinstance(caught.value, NotFound)
+        assert_safe(caught.value, *secrets)
 
 
 def test_missing_bucket(moto: S3Server) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..servers import _free_ports
-from ..servers import _wait_for
+from ..servers import free_ports
+from ..servers import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +29,7 @@ def gunicorn(
     :param options: of the blueprint.
     :param config: of the app.
     """
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     values = {"config": config, "options": options or {}, "folder": str(folder / "instance")}
     command = [
         *(sys.executable, "-m", "gunicorn", "tests.web.served:create_app()"),
@@ -49,7 +49,7 @@ def gunicorn(
     url = f"http://127.0.0.1:{port}/media"
     ask = urllib.request.Request(f"{url}/openapi.json", headers={"X-User": "ann"})
     try:
-        _wait_for(lambda: urllib.request.urlopen(ask, timeout=10).close())
+        wait_for(lambda: urllib.request.urlopen(ask, timeout=10).close())
         yield url
     except BaseException as error:
         error.add_note(log.read_text(errors="replace")[-3000:])

@@ -93,5 +93,5 @@ def kept(journal_url: str) -> Callable[[], list[Any]]:
 def courier(media: MediaService) -> Courier:
     """What delivers for the service."""
     assert media.journal.outbox is not None
-    assert media._courier is not None
-    return media._courier
+    assert media._parts._courier is not None
+    return media._parts._courier

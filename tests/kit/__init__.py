@@ -1,0 +1,1 @@
+"""Tests of ``flask_media.testing`` and its pytest plugin."""
