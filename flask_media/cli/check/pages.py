@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...web.registered import registered_on
+from ...registered import registered_on
 from .finding import Finding
 from .finding import ok
 from .finding import warn
