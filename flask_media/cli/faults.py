@@ -31,6 +31,15 @@ class WrongUse(click.ClickException):
     exit_code = 2
 
 
+class Stopped(click.ClickException):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("Stopped. What was under way is in the journal.")
+
+
 class WrongConfig(InvalidConfig, click.ClickException):  # type: ignore[misc]  # both have a message
     """A wrong config key, told by Click in one line."""
 
@@ -58,6 +67,8 @@ def in_one_line() -> Iterator[None]:
         failure: click.ClickException = WrongUse(printable(line))
     except click.ClickException:
         raise
+    except KeyboardInterrupt:
+        failure = Stopped()
     except MediaError as error:
         failure = click.ClickException(printable(error.message))
     except OSError as error:

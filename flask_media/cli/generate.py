@@ -25,10 +25,12 @@ from .output import json_option
 from .output import plural
 from .output import print_json
 from .output import usd
+from .output import variants_of
 from .picture_options import config_values
 from .picture_options import format_option
 from .picture_options import picture_options
 from .picture_options import read_variants
+from .picture_options import variant_option
 
 if TYPE_CHECKING:
     from ..types import GeneratedImage
@@ -43,13 +45,7 @@ LINK_SECONDS = 3600
 @click.argument("key", required=False)
 @picture_options
 @format_option
-@click.option(
-    "--variant",
-    "variants",
-    multiple=True,
-    metavar="NAME=WIDTH",
-    help="A smaller one beside it: card=640 or card=640x400. Can be repeated.",
-)
+@variant_option
 @click.option("--spender", metavar="ID", help="Whose budget it counts against.")
 @click.option("--idempotency-key", metavar="TEXT", help="Asked again with it: the same picture.")
 @click.option("--reuse", is_flag=True, help="Take the stored picture of an equal request.")
@@ -137,9 +133,8 @@ def _store(
     if as_json:
         print_json(result.to_dict())
     else:
-        made = [f"{name} {one.width}x{one.height}" for name, one in result.variants.items()]
         facts = [("Picture", result.url), ("Key", result.object_key), *_facts(result)]
-        fields([*facts, ("Variants", ", ".join(made))])
+        fields([*facts, ("Variants", variants_of(result))])
     if is_opened:
         click.launch(_reachable(result))
 

@@ -20,6 +20,7 @@ from .output import print_json
 from .output import print_json_line
 from .output import table
 from .output import usd
+from .output import variants_of
 from .times import since_option
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def show(job_id: str, *, as_json: bool) -> None:
             ("Cost", _cost(job)),
             ("Pixels", f"{stored.width} x {stored.height}" if stored else None),
             ("Size", f"{stored.size_bytes:,} bytes, {stored.content_type}" if stored else None),
+            ("Variants", variants_of(stored) if stored else None),
             ("Error", f"{type(error).__name__}: {error}" if error else None),
             ("What to do", _advice(job)),
         ]

@@ -11,9 +11,13 @@ from collections.abc import Sequence
 from datetime import UTC
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 from typing import Any
 
 import click
+
+if TYPE_CHECKING:
+    from ..types import MediaResult
 
 SHORT_ID = 12
 """Characters of a job's id in tables; ids are random, so these tell them apart."""
@@ -106,6 +110,9 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def as_dict(value: Any, **more: object) -> dict[str, Any]:
-    """The result of a call as JSON-safe values."""
-    return dict(value.to_dict()) | more
+def variants_of(result: MediaResult) -> str:
+    """The variants of a stored picture, as ``--variant`` has them."""
+    return ", ".join(
+        f"{name}={one.width}x{one.height}{'' if one.is_made else ' (later)'}"
+        for name, one in result.variants.items()
+    )

@@ -70,6 +70,15 @@ format_option = click.option(
 )
 """``--format``, of the picture."""
 
+variant_option = click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="NAME=WIDTH",
+    help="A smaller one beside it: card=640 or card=640x400. Can be repeated; else MEDIA_VARIANTS.",
+)
+"""``--variant``, read by :func:`read_variants`."""
+
 
 def config_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a config that are given, of options, a row of a table or a line of JSON.

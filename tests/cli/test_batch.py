@@ -352,3 +352,31 @@ def test_options_of_a_row_as_text(shop: Shop, emulator: GeminiEmulator) -> None:
     first, second = (one.json["contents"][0]["parts"][0]["text"] for one in emulator.requests)
     assert first == "A house"
     assert "#0066CC" in second
+
+
+def test_variants(shop: Shop, emulator: GeminiEmulator) -> None:
+    """Each picture gets its variants, which the results file has; others are another order."""
+    path = table(shop.folder, 2)
+    line = ("batch", path, *HOUSES, "--variant", "card=32")
+    assert shop.run(*line).exit_code == 0
+    assert {one["variants"]["card"]["width"] for one in results(path)} == {32}
+    assert all(shop.media.exists(one["variants"]["card"]["object_key"]) for one in results(path))
+    assert shop.json(*line)["already"] == 2
+    assert emulator.calls == 2
+    assert shop.json(*line, "--variant", "icon=16")["made"] == 2
+
+
+def test_variants_are_checked_first(make_shop: MakeShop, emulator: GeminiEmulator) -> None:
+    """Variants that nobody could make, or whose key another picture has, cost nothing."""
+    path = table(make_shop().folder, 3)
+    lazy = make_shop(MEDIA_VARIANTS_WHEN="lazy").run("batch", path, *HOUSES, "--variant", "a=32")
+    assert "row 1 (line 2) and 2 more rows: MEDIA_VARIANTS_WHEN is 'lazy'" in lazy.stderr
+    shop = make_shop()
+    taken = "goals/2/house.card.webp"
+    assert shop.run("generate", "A card", taken, "--variant", "icon=8").exit_code == 0
+    result = shop.run("batch", path, *HOUSES, "--variant", "card=32")
+    assert f"row 2 (line 3): A variant of 'goals/2/house.png' would be stored as '{taken}'" in (
+        result.stderr
+    )
+    assert result.stderr.endswith("Nothing was paid.\n")
+    assert (lazy.exit_code, result.exit_code, emulator.calls) == (1, 1, 1)

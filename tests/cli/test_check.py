@@ -7,7 +7,9 @@ import sqlite3
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from flask_media import FlaskMedia
 from flask_media.emulator import GeminiEmulator
 
 from .support import MakeShop
@@ -135,8 +137,6 @@ def test_memory_is_pointed_out(make_shop: MakeShop) -> None:
 def test_links(make_shop: MakeShop, emulator: GeminiEmulator) -> None:
     """No blueprint for a folder, and a blueprint without SECRET_KEY, are told; with both it is
     well."""
-    from flask_media import FlaskMedia
-
     found = findings(make_shop(MEDIA_FILES_URL=""))
     assert "No blueprint" in found["links"]["message"]
     shop = make_shop(MEDIA_FILES_URL="")
@@ -147,6 +147,39 @@ def test_links(make_shop: MakeShop, emulator: GeminiEmulator) -> None:
     assert "SECRET_KEY" in found["links"]["message"]
     shop.app.config["SECRET_KEY"] = "secret-password"
     assert findings(shop)["links"]["status"] == "ok"
+
+
+@pytest.mark.parametrize("when", ["eager", "later", "lazy"])
+def test_variants(make_shop: MakeShop, when: str) -> None:
+    """Variants are told of with their formats; lazy ones that no blueprint makes are a fault."""
+    shop = make_shop(
+        MEDIA_VARIANTS={
+            f"{form}-{width}": {"width": width, "format": form}
+            for form in ("avif", "webp")
+            for width in (320, 640)
+        },
+        MEDIA_VARIANTS_WHEN=when,
+    )
+    found = findings(shop)["variants"]
+    if when == "lazy":
+        assert found["status"] == "fail"
+        assert "create_blueprint" in found["advice"]
+        blueprint = FlaskMedia().create_blueprint(authorize=lambda request: "me")
+        shop.app.register_blueprint(blueprint, url_prefix="/media")
+        found = findings(shop)["variants"]
+    assert found["status"] == "ok"
+    assert found["message"] == f"4 variants of each picture, as AVIF and WEBP, {when}"
+
+
+def test_variants_that_pillow_can_not_write(
+    make_shop: MakeShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Pillow that was built without a format that variants have is named."""
+    Image.init()
+    monkeypatch.delitem(Image.SAVE, "AVIF")
+    found = findings(make_shop(MEDIA_VARIANTS={"card": {"width": 64, "format": "avif"}}))
+    assert found["variants"]["status"] == "fail"
+    assert "Pillow can't write AVIF here" in found["variants"]["message"]
 
 
 def test_files_url_that_serves_nothing(make_shop: MakeShop) -> None:

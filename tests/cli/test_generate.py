@@ -26,10 +26,21 @@ def test_it_stores_a_picture(shop: Shop) -> None:
     assert said["Picture"].strip() == "/pictures/goals/7/house.webp"
     assert said["Size"].strip().startswith("320 x 200 pixels, WEBP, ")
     assert said["Cost"].strip() == "$0.0336"
-    assert said["Variants"].strip() == "card 160x100"
+    assert said["Variants"].strip() == "card=160x100"
     assert max(map(len, result.stdout.splitlines())) <= 80
     with shop.media.open("goals/7/house.webp") as file, Image.open(file) as picture:
         assert (picture.size, picture.format) == ((320, 200), "WEBP")
+
+
+def test_variants_of_the_config(make_shop: MakeShop) -> None:
+    """Variants of the config are told of, also while they are not made."""
+    shop = make_shop(MEDIA_VARIANTS={"card": 16, "icon": 8}, MEDIA_VARIANTS_WHEN="lazy")
+    blueprint = FlaskMedia().create_blueprint(authorize=lambda request: None)
+    shop.app.register_blueprint(blueprint, url_prefix="/media")
+    said = shop.run("generate", "A house", "a.png").stdout
+    assert said.endswith("Variants:  card=16x16 (later), icon=8x8 (later)\n")
+    job = shop.lines("jobs")[0]["id"]
+    assert "card=16x16 (later)" in shop.run("jobs", "show", job).stdout
 
 
 def test_it_finds_a_key(shop: Shop, emulator: GeminiEmulator) -> None:

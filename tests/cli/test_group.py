@@ -14,6 +14,7 @@ import pytest
 from flask_media.cli import COMMANDS
 from flask_media.cli.faults import in_one_line
 
+from ..journal.support import Gate
 from .support import Shop
 
 
@@ -64,6 +65,20 @@ def test_what_nobody_foresaw() -> None:
     assert caught.value.message.startswith("KeyError in test_group.py:")
     assert "secret-password" not in caught.value.message
     assert caught.value.__cause__ is None
+
+
+def test_interrupted(shop: Shop, gate: Gate) -> None:
+    """Ctrl-C is one line and exit code 130, and the journal has what was under way."""
+    process = shop.start("generate", "A house", "house.png")
+    gate.arrived()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    gate.open()
+    assert (process.returncode, errors) == (
+        130,
+        "Error: Stopped. What was under way is in the journal.\n",
+    )
+    assert [job.status for job in shop.media.jobs()] == ["generating"]
 
 
 def test_a_reader_that_has_enough() -> None:

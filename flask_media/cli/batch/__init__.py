@@ -20,6 +20,8 @@ from ..output import print_json
 from ..output import usd
 from ..picture_options import config_values
 from ..picture_options import picture_options
+from ..picture_options import read_variants
+from ..picture_options import variant_option
 from .progress import Progress
 from .results import Results
 from .results import done_before
@@ -47,6 +49,7 @@ INTERRUPTED = 130
 )
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), help="Of FILE.")
 @picture_options
+@variant_option
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no option.")
 @click.option("--spender", metavar="ID", help="Whose budget it counts against.")
 @click.option(
@@ -68,6 +71,7 @@ def command(  # noqa: PLR0917 - Click gives them by name
     key: str,
     kind: str | None,
     ignore: tuple[str, ...],
+    variants: tuple[str, ...],
     spender: str | None,
     concurrency: int,
     retries: int | None,
@@ -93,6 +97,7 @@ def command(  # noqa: PLR0917 - Click gives them by name
         prompt=Template("--prompt", prompt),
         key=Template("--key", key),
         options=config_values(options),
+        variants=read_variants(variants),
         spender=spender,
         ignored=ignore,
         run=run,

@@ -93,14 +93,14 @@ def document_of(order: Order, outcome: MediaResult | MediaError) -> dict[str, An
         "object_key": order.object_key,
         "prompt": order.prompt,
         **dict.fromkeys(("url", "job_id", "model", "cost_usd", "cached", "width", "height")),
-        **dict.fromkeys(("content_type", "size_bytes", "sha256", "error")),
+        **dict.fromkeys(("content_type", "size_bytes", "sha256", "variants", "error")),
         "idempotency_key": order.name,
         "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if isinstance(outcome, MediaResult):
         values = outcome.to_dict()
         same = ("url", "object_key", "job_id", "model", "cost_usd", "cached", "width", "height")
-        more = ("content_type", "size_bytes", "sha256")
+        more = ("content_type", "size_bytes", "sha256", "variants")
         return document | {name: values[name] for name in (*same, *more)}
     error = {"type": type(outcome).__name__, "message": outcome.message}
     cost = outcome.cost_usd if isinstance(outcome, AnswerError) else None

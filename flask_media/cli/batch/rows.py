@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 from ...errors import InvalidRequest
-from ...errors import MediaError
+from ...errors import NotConfigured
 from ...inputs import target_format
 from ...keys import check_metadata
 from ...options import ImageGenerationConfig
@@ -40,6 +40,7 @@ class Order:
     object_key: str
     config: ImageGenerationConfig
     metadata: dict[str, Any]
+    variants: Mapping[str, Any] | None
     spender: str | None
     name: str
     """Its idempotency key: of all that the row says of the picture, not of where it stands."""
@@ -58,6 +59,8 @@ class Plan:
     key: Template
     options: Mapping[str, Any]
     """Fields of the config for rows that say nothing else."""
+    variants: Mapping[str, Any] | None
+    """Of each picture; None for those of MEDIA_VARIANTS."""
     spender: str | None
     """Whose budget, for rows that say nobody's."""
     ignored: Collection[str]
@@ -76,14 +79,14 @@ class Plan:
         for row in rows:
             try:
                 order = self._order(row, service)
-                first = seen.setdefault(order.object_key, row)
-                if first is not row:
-                    raise InvalidRequest(
-                        f"the key {order.object_key!r} is that of row {first.number} too"
-                    )
-                orders.append(order)
-            except MediaError as error:
+            except (InvalidRequest, NotConfigured) as error:
                 faults.setdefault(error.message.rstrip("."), []).append(row.place)
+                continue
+            first = seen.setdefault(order.object_key, row)
+            if first is not row:
+                fault = f"the key {order.object_key!r} is that of row {first.number} too"
+                faults.setdefault(fault, []).append(row.place)
+            orders.append(order)
         if faults:
             raise InvalidRequest(f"{_told(faults)}. Nothing was paid.")
         return orders
@@ -94,13 +97,14 @@ class Plan:
         values = {name: value for name, value in row.values.items() if name not in self.ignored}
         said = dict(self.options) | _config(values)
         config = ImageGenerationConfig.from_dict(said)
-        target_format(key, config.format)
+        service.delivery.asked(key, self.variants, target_format(key, config.format))
         metadata = values.get("metadata") or {}
         if not isinstance(metadata, dict):
             raise InvalidRequest("column 'metadata' must be an object of JSON lines")
         check_metadata(metadata)
         spender = values.get("spender") or self.spender
         about = [service.storage.location, service.config.generator, key, prompt, said, metadata]
+        about += [self.variants] if self.variants else []
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         return Order(
             number=row.number,
@@ -109,6 +113,7 @@ class Plan:
             object_key=key,
             config=config,
             metadata=metadata,
+            variants=self.variants,
             spender=None if spender is None else str(spender),
             name=f"batch:{self.run}:{digest[:40]}",
         )

@@ -144,6 +144,7 @@ class Run:
                     order.object_key,
                     order.metadata,
                     order.config,
+                    variants=order.variants,
                     idempotency_key=order.name,
                     spender=order.spender,
                 )

@@ -25,10 +25,12 @@ def examine(app: Flask, service: MediaService) -> Iterator[Finding]:
     from . import queue
     from . import settings
     from . import storage
+    from . import variants
 
     yield from settings.examine(app, service)
     yield from model.examine(service)
     yield from storage.examine(service)
+    yield from variants.examine(app, service)
     yield from pages.examine(app, service)
     yield from journal.examine(service)
     yield from queue.examine(app, service)

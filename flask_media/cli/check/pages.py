@@ -34,12 +34,6 @@ def examine(app: Flask, service: MediaService) -> Iterator[Finding]:
                 "No blueprint serves the private bucket: only signed URLs show its pictures.",
                 REGISTER.partition(";")[0] + ".",
             )
-        elif config.variants_when == "lazy" and config.variants:
-            yield warn(
-                "links",
-                "MEDIA_VARIANTS_WHEN is 'lazy', and no blueprint makes the variants.",
-                REGISTER.partition(";")[0] + ".",
-            )
         return
     if not app.secret_key and not service.storage.signs_itself:
         yield warn(
