@@ -52,10 +52,11 @@ def command(by: str | None, since: datetime | None, *, as_json: bool) -> None:
         return
     if since:
         click.echo(f"Since {moment(since)} UTC\n")
-    for name, spends in groups.items():
+    for number, (name, spends) in enumerate(groups.items()):
+        if number:
+            click.echo()
         rows = [[one or "(nobody)", *_cells(spend)] for one, spend in spends.items()]
         table([name, *HEADER], [*rows, ["all", *_cells(total)]], numbers="lrrrrr")
-        click.echo()
 
 
 def _cells(spend: Spend) -> list[str]:
