@@ -32,6 +32,13 @@ class Picture:
     """Width in pixels."""
     height: int
     """Height in pixels."""
+    orientation: int = 1
+    """How EXIF says that the stored pixels are to be turned and mirrored, 1 (not) to 8."""
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height of the picture as it is shown, in pixels."""
+        return (self.height, self.width) if self.orientation > 4 else (self.width, self.height)
 
     @property
     def content_type(self) -> str:

@@ -186,7 +186,7 @@ class Shelf:
 
     def _planned_of(self, key: str, made: Made, job: Job) -> list[Derivative]:
         """All that belongs to a picture beside itself, none of it there yet."""
-        of = (made.picture.format, upright_size(made.picture))
+        of = (made.picture.format, made.picture.upright_size)
         planned = [self._planned(key, name, one, *of) for name, one in job.variants.items()]
         if made.original is not None:
             file = made.original
@@ -211,7 +211,7 @@ class Shelf:
         is_generated: bool,
     ) -> tuple[MediaResult, Listing]:
         """The result with what was stored beside the picture, and how that is listed."""
-        width, height = upright_size(picture)
+        width, height = picture.upright_size
         listing = Listing(
             object_key=result.object_key,
             job_id=result.job_id,
@@ -361,13 +361,6 @@ class Shelf:
         except NotConfigured as error:  # of a picture that is stored already
             logger.warning("%s", error)
             return None
-
-
-def upright_size(picture: Picture) -> tuple[int, int]:
-    """Width and height of the picture as it is shown, in pixels."""
-    from .. import imaging
-
-    return imaging.upright_size(picture)
 
 
 def _is_made(one: Derivative, made: Made) -> bool:

@@ -32,7 +32,6 @@ from .shelf import POLL_SECONDS
 from .shelf import Shelf
 from .shelf import derivative
 from .shelf import in_place
-from .shelf import upright_size
 
 if TYPE_CHECKING:
     from ..storage.base import Storage
@@ -203,7 +202,7 @@ class VariantMaker(Shelf):
             self.recheck(key)
             return False
         derived = imaging.derive(picture, wanted, marks=self._marks(listing))
-        of = (picture.format, upright_size(picture))
+        of = (picture.format, picture.upright_size)
         made = in_place(
             (
                 derivative(self._planned(key, name, wanted[name], *of), file)
@@ -309,7 +308,7 @@ class VariantMaker(Shelf):
         from .. import imaging
 
         provenance = imaging.provenance(picture, picture)
-        width, height = upright_size(picture)
+        width, height = picture.upright_size
         return Listing(
             object_key=key,
             job_id=self._main.stat(key).job_id or "",
@@ -325,7 +324,7 @@ class VariantMaker(Shelf):
     def _relisted(self, listing: Listing, picture: Picture, sha256: str) -> Listing:
         """The listing of a picture that somebody stored in place of another one: private, with
         variants of the same names that are to be made."""
-        of = (picture.format, upright_size(picture))
+        of = (picture.format, picture.upright_size)
         variants = [
             dataclasses.replace(
                 self._planned(listing.object_key, name, one.spec, *of), position=one.position

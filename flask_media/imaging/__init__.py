@@ -6,7 +6,6 @@ Importing this package imports Pillow (0.03 s): import it where a picture is fir
 from .containers import MAX_AVIF_PIXELS
 from .containers import MAX_BYTES
 from .containers import MAX_PIXELS
-from .fit import upright_size
 from .inspect import inspect
 from .marks import GENERATED
 from .preview import Preview
@@ -34,5 +33,4 @@ __all__ = [
     "provenance",
     "render",
     "scale_down",
-    "upright_size",
 ]

@@ -66,9 +66,9 @@ def cut_all(picture: Picture, variants: Iterable[Variant]) -> list[tuple[Cut, Im
 
     :raises InvalidImage: it can't be decoded.
     """
-    image, turn, profile = open_picture(picture)
+    image, profile = open_picture(picture)
     stored = image.size
-    width, height = stored[::-1] if turn > 4 else stored
+    width, height = picture.upright_size
     cuts = [variant.cut(width, height) for variant in variants]
     wanted = sorted(set(cuts), key=lambda cut: -cut.scale)
     most = min(wanted[0].scale, 1.0)
@@ -79,6 +79,7 @@ def cut_all(picture: Picture, variants: Iterable[Variant]) -> list[tuple[Cut, Im
     if factor > 1:
         image = reduced(image, factor)
         scale = scale[0] / factor, scale[1] / factor
+    turn = picture.orientation
     upright = (scale[1], scale[0]) if turn > 4 else scale
     source = _Level(image, upright, turn, profile)
     del image

@@ -13,7 +13,6 @@ from ..values import Picture
 from .inspect import guarded
 from .inspect import open_image
 from .inspect import read_shell
-from .marks import orientation
 from .memory import LARGE_PIXELS
 from .memory import give_back
 
@@ -50,7 +49,8 @@ def fitted(
     :param longest: instead of both: the longest side, in pixels; the other in proportion.
     :raises InvalidImage: it can't be decoded.
     """
-    image, turn, profile = open_picture(picture)
+    image, profile = open_picture(picture)
+    turn = picture.orientation
     upright = _turned(image.size, turn)
     wanted = (width or upright[0], height or upright[1])
     if longest is not None and max(upright) > longest:
@@ -65,25 +65,15 @@ def fitted(
     return finished(small, turn, profile)
 
 
-def upright_size(picture: Picture) -> tuple[int, int]:
-    """Width and height of the picture as it is shown, in pixels; it is not decoded for that."""
-    if picture.format is ImageFormat.PNG:  # without the checksums, which take most of the time
-        png = guarded(picture.format, Image.open, BytesIO(picture.data), formats=("PNG",))
-        return _turned(png.size, orientation(png.info.get("exif", b"")))
-    image, turn, _ = open_picture(picture)
-    return _turned(image.size, turn)
-
-
 def _turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
     return (size[1], size[0]) if turn > 4 else size
 
 
-def open_picture(picture: Picture) -> tuple[Image.Image, int, bytes]:
-    """The picture, not yet decoded, its orientation (1 to 8) and its colour profile."""
+def open_picture(picture: Picture) -> tuple[Image.Image, bytes]:
+    """The picture, not yet decoded, and its colour profile."""
     shell = read_shell(picture.data)
     image = open_image(picture.data, shell)
-    turn = orientation(shell.exif or image.info.get("exif", b""))
-    return image, turn, image.info.get("icc_profile") or b""
+    return image, image.info.get("icc_profile") or b""
 
 
 def decode(file_format: ImageFormat, image: Image.Image, wanted: tuple[float, float]) -> None:

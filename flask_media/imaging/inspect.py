@@ -23,6 +23,7 @@ from .containers import animated
 from .containers import check_pixels
 from .containers import cut_off
 from .jpeg import walk_jpeg
+from .marks import orientation
 from .png import MAGIC as PNG_MAGIC
 from .png import walk_png
 from .webp import walk_webp
@@ -60,7 +61,7 @@ def inspect(data: bytes, *, decode: bool = False) -> Picture:
 
     Animations are refused. The size is taken from the header and checked against
     :data:`MAX_PIXELS` (AVIF: :data:`MAX_AVIF_PIXELS`) before any decoder sees the bytes.
-    ``width`` and ``height`` are stored pixels: an EXIF orientation is applied by
+    ``width`` and ``height`` are stored pixels: an EXIF orientation is read here, and applied by
     :func:`render` alone.
 
     :param data: the file, at most :data:`MAX_BYTES`.
@@ -77,7 +78,8 @@ def inspect(data: bytes, *, decode: bool = False) -> Picture:
             data = data[: shell.end]
     if decode or shell.format is not ImageFormat.PNG:
         guarded(shell.format, image.load)
-    return Picture(data=data, format=shell.format, width=width, height=height)
+    turn = orientation(shell.exif or image.info.get("exif", b""))
+    return Picture(data=data, format=shell.format, width=width, height=height, orientation=turn)
 
 
 def read_shell(data: bytes) -> Shell:

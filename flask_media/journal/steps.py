@@ -134,8 +134,10 @@ class JournalSteps(JournalReader):
             return {}
         cost = claim.unwritten["cost_nano"]
         self._settle(connection, claim, cost)
-        risk = claim.reserved_nano if cost is None else 0  # nobody knows: what was expected
-        return claim.unwritten | {"risk_nano": jobs.c.risk_nano + risk, "reserved_nano": 0}
+        values = claim.unwritten | {"reserved_nano": 0}
+        if cost is None:  # nobody knows: what was expected
+            values["risk_nano"] = jobs.c.risk_nano + claim.reserved_nano
+        return values
 
     def quarantined(self, claim: Claim, error: MediaError, data: bytes | None = None) -> None:
         """Record that what came is no usable picture. Its bytes stay.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +16,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from flask_media.journal.database import SQLITE_PAGE_BYTES
 from flask_media.journal.journal import Journal
 from flask_media.journal.records import Asking
 from flask_media.journal.records import Claim
 from flask_media.journal.schema import jobs
 from flask_media.journal.schema import keys
 from flask_media.journal.spend import Budgets
+from flask_media.values import GenerationAnswer
 
 ROWS = 100_000
 """Finished jobs in the long journal."""
@@ -185,3 +189,18 @@ def _plans(journal: Journal, asked: list[tuple[str, Any]]) -> list[list[str]]:
             [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
             for text, values in list(asked)
         ]
+
+
+def test_letting_a_picture_go(tmp_path: Path) -> None:
+    """A picture's bytes are written once: that they go again takes some pages, however many."""
+    journal = _journal(tmp_path / "journal.sqlite3")
+    claim = journal.begin(_asking(1), model="m", estimate=None)
+    assert isinstance(claim, Claim)
+    journal.generated(claim, GenerationAnswer(data=bytes(100 * SQLITE_PAGE_BYTES), model="m"))
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    journal.returned(claim)
+    log = (tmp_path / "journal.sqlite3-wal").stat().st_size
+    journal.release(claim)
+    journal.close()
+    assert 0 < log < 20 * SQLITE_PAGE_BYTES
