@@ -43,6 +43,7 @@ from .variants import VariantFit
 from .variants import responsive
 
 if TYPE_CHECKING:
+    from .types import Attempt
     from .types import Collected
     from .types import GeneratedImage
     from .types import MediaResult
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .types import Usage
 
 __all__ = [
+    "Attempt",
     "BudgetExceeded",
     "Collected",
     "ContentBlocked",
