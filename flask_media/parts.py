@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from .awaited import Threads
 from .config import MediaConfig
 from .errors import MediaError
 from .forks import reset_after_fork
@@ -87,6 +88,8 @@ class Parts:
         self._queue_made: Queue | None = None
         self._starter: threading.Thread | None = None
         self._replaced: list[threading.Thread] = []
+        self.threads = Threads(config.async_threads)
+        """Make the calls that are awaited."""
         reset_after_fork(self)
 
     def _after_fork(self) -> None:
@@ -182,6 +185,7 @@ class Parts:
 
         What waits there is left to other processes. Used again, the service opens anew.
         """
+        self.threads.close()
         with self._lock:
             starter, self._starter = self._starter, None
             replaced, self._replaced = self._replaced, []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import overload
 
+from .awaited import awaited
 from .errors import InvalidRequest
 from .errors import MediaError
 from .errors import NotFound
@@ -182,6 +183,13 @@ class MediaService(StoredPictures):
             self.generate_and_upload, requests, concurrency=concurrency, context=self._context
         )
 
+    # What an app awaits
+
+    agenerate_and_upload = awaited(generate_and_upload)
+    agenerate = awaited(generate)
+    aupload = awaited(upload)
+    agenerate_many = awaited(generate_many)
+
     # What is made in the background
 
     def generate_later(
@@ -237,6 +245,8 @@ class MediaService(StoredPictures):
         )
         return self.put_in_queue(wanted, terms)
 
+    agenerate_later = awaited(generate_later)
+
     def put_in_queue(self, wanted: Wanted, terms: Terms) -> MediaJob:
         """:meth:`generate_later`, on terms that only the HTTP interface has."""
         from .journal.records import Record
@@ -284,7 +294,9 @@ class MediaService(StoredPictures):
     def _handle(self, record: Record, **values: Any) -> MediaJob:
         from .jobs.handle import MediaJob
 
-        return MediaJob(self._pipeline, record, start_queue=self.start_queue, **values)
+        return MediaJob(
+            self._pipeline, record, start_queue=self.start_queue, threads=self._threads, **values
+        )
 
     def _record(self, job_id: str, spender: str | None) -> Record:
         record = self.journal.record(job_id)
@@ -307,6 +319,8 @@ class MediaService(StoredPictures):
         :raises MediaError: as :meth:`generate_and_upload`.
         """
         return self._pipeline.resume(job_id, buy=buy)
+
+    aresume = awaited(resume)
 
     def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
         """Go on with all jobs that dead processes left; safe in many processes at once.
