@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import signals
+from . import telemetry
 from .errors import JobCancelled
 from .errors import MediaError
 from .journal.codec import load_error
@@ -169,7 +170,9 @@ class Recovery:
         failure: MediaError | None = None
         is_kept = False
         try:
-            return self._work.go_on(claim, job, buy=buy, keep=keep)
+            return telemetry.work(
+                claim, job, lambda: self._work.go_on(claim, job, buy=buy, keep=keep)
+            )
         except LostHoldError:
             logger.info("Job %s: it was cancelled, or another process took it over", claim.id)
             return None

@@ -115,6 +115,18 @@ def _or_none(make: Callable[[], Value]) -> Value | None:
         return None
 
 
+def tell_of_manifest(job: Job, made: Made) -> None:
+    """Log that a file came with a C2PA manifest, and what was made of it has none."""
+    provenance = made.provenance
+    if provenance is None or not provenance.c2pa or provenance.c2pa_kept:
+        return
+    logger.warning(
+        "Job %s: the picture was encoded anew, and so lost its C2PA manifest (made by %s). In the "
+        "size and format that it came in it keeps it; keep_original keeps the file beside it.",
+        *(job.id, provenance.claim_generator or "somebody unnamed"),
+    )
+
+
 def finished(picture: Picture, **values: Any) -> Made:
     """The picture as something made now, with its hash; ``values`` say how, if generated."""
     return Made(

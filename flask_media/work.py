@@ -16,6 +16,7 @@ from typing import Any
 from typing import TypeVar
 
 from . import signals
+from . import telemetry
 from .attempts import ask
 from .config import MediaConfig
 from .delivery.upkeep import Delivery
@@ -38,6 +39,7 @@ from .journal.steps import LostHoldError
 from .stages import generated_image
 from .stages import media_result
 from .stages import rendered
+from .stages import tell_of_manifest
 from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationAnswer
@@ -247,7 +249,7 @@ class Work:
     def _call(self, claim: Claim, request: GenerationRequest) -> GenerationAnswer:
         """Make one call; one without an answer is recorded."""
         try:
-            return self._generator.generate(request)
+            return telemetry.call(self._generator, request, len(claim.attempts))
         except OutcomeUnknown as error:
             error.retryable = self._may_ask_again(claim, after=1, is_unknown=True)
             self.record(self._journal.unknown, claim, error)
@@ -336,7 +338,11 @@ class Work:
         """
         self.emit(signals.upload_started, job)
         try:
-            derived = self._delivery.store(job, key, made, seek=seek)
+            derived = telemetry.store(
+                job,
+                self._config.storage_name,
+                lambda: self._delivery.store(job, key, made, seek=seek),
+            )
             is_generated = isinstance(job, GenerationJob) and self._generator.is_trained
             result, listing = self._delivery.told(
                 media_result(job, key, made), made.picture, derived, is_generated=is_generated
@@ -373,18 +379,6 @@ class Work:
             prompt=job.prompt,
             **values,
         )
-
-
-def tell_of_manifest(job: Job, made: Made) -> None:
-    """Log that a file came with a C2PA manifest, and what was made of it has none."""
-    provenance = made.provenance
-    if provenance is None or not provenance.c2pa or provenance.c2pa_kept:
-        return
-    logger.warning(
-        "Job %s: the picture was encoded anew, and so lost its C2PA manifest (made by %s). In the "
-        "size and format that it came in it keeps it; keep_original keeps the file beside it.",
-        *(job.id, provenance.claim_generator or "somebody unnamed"),
-    )
 
 
 def _will_pass(error: MediaError) -> bool:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from typing import Any
 
+from .. import telemetry
 from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..request import in_celery_task
@@ -45,11 +46,11 @@ def generate_many(
     calls = [_checked(generate, number, request) for number, request in enumerate(requests)]
     if not calls:
         return []
-    task = this_celery_task()
+    task, trace = this_celery_task(), telemetry.here()
 
     def call(arguments: Mapping[str, Any]) -> MediaResult | MediaError:
         try:
-            with context(), in_celery_task(task):
+            with context(), in_celery_task(task), telemetry.within(trace):
                 return generate(**arguments)
         except MediaError as error:
             return error

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from typing import TypeAlias
 
+from .. import telemetry
 from ..errors import MediaError
 from ..errors import QueueUnavailable
 from ..forks import reset_after_fork
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Task: TypeAlias = "tuple[Claim, GenerationJob, int]"
-"""A job that is held, and how often it was tried."""
+Task: TypeAlias = "tuple[Claim, GenerationJob, int, object]"
+"""A job that is held, how often it was tried, and the trace that it belongs to."""
 
 RETRY_AFTER = 10.0
 """Seconds after which to ask again when the queue is full: about what a picture takes."""
@@ -90,7 +91,7 @@ class ThreadQueue(Queue):
         def put(claim: Claim, job: GenerationJob) -> None:
             nonlocal was_put
             was_put = True
-            self._put((claim, job, 0))
+            self._put((claim, job, 0, telemetry.here()))
 
         try:
             yield put
@@ -171,9 +172,9 @@ class ThreadQueue(Queue):
             self._try(*task)
             del task  # while this thread waits, nobody holds the job
 
-    def _try(self, claim: Claim, job: GenerationJob, tries: int) -> None:
+    def _try(self, claim: Claim, job: GenerationJob, tries: int, trace: object) -> None:
         try:
-            with self._context():
+            with self._context(), telemetry.within(trace):
                 outcome = self._runner.run(claim, job, tries)
         except MediaError:
             return  # logged, recorded and told
@@ -181,7 +182,7 @@ class ThreadQueue(Queue):
             logger.exception("Job %s: can't be finished", claim.id)
             return
         if isinstance(outcome, float):
-            self._later(outcome, (claim, job, tries + 1))
+            self._later(outcome, (claim, job, tries + 1, trace))
 
     def _later(self, seconds: float, task: Task) -> None:
         def put() -> None:
