@@ -15,6 +15,7 @@ from typing import Any
 from .awaited import Threads
 from .config import MediaConfig
 from .errors import MediaError
+from .fields import fields
 from .forks import reset_after_fork
 from .generators import make_generator
 from .jobs import Context
@@ -230,7 +231,11 @@ class Parts:
                 if self.config.queue == "threads":
                     self.queue.start()
         except MediaError as error:
-            logger.warning("Jobs that dead processes left can't be looked for: %s", error)
+            logger.warning(
+                "Jobs that dead processes left can't be looked for: %s",
+                error,
+                extra=fields(error=error),
+            )
 
     def reconfigure(self, *, unset: Mapping[str, Any] | None = None, **values: Any) -> None:
         """Go on with other values of the config, where they are not None.

@@ -31,6 +31,7 @@ from .errors import ProviderRefused
 from .errors import ProviderUnavailable
 from .errors import RateLimited
 from .errors import UploadFailed
+from .fields import fields
 from .journal.journal import Journal
 from .journal.listing import Listing
 from .journal.records import Claim
@@ -156,7 +157,8 @@ class Work:
         try:
             self._later(key)
         except Exception as error:  # noqa: BLE001 - the picture is stored, whatever a broker raises
-            logger.warning("The variants of %r wait: %s", key, error)
+            extra = fields(object_key=key, error=error)
+            logger.warning("The variants of %r wait: %s", key, error, extra=extra)
 
     def with_variants(
         self, result: MediaResult, variants: Mapping[str, VariantSpec] | None
@@ -166,7 +168,10 @@ class Work:
         try:
             result, is_left = self._delivery.with_later(result, variants)
         except MediaError as error:  # the picture itself is there
-            logger.warning("The variants of %r can't be listed: %s", result.object_key, error)
+            said = fields(object_key=result.object_key, error=error)
+            logger.warning(
+                "The variants of %r can't be listed: %s", result.object_key, error, extra=said
+            )
             return result
         if is_left:
             self._have_made(result.object_key)
@@ -177,7 +182,8 @@ class Work:
         try:
             return step(*arguments)
         except JournalError as error:
-            logger.error("What is done could not be recorded: %s", error)  # noqa: TRY400
+            extra = fields(error=error)
+            logger.error("What is done could not be recorded: %s", error, extra=extra)  # noqa: TRY400
         return None
 
     def _keep(self, claim: Claim, data: bytes, error: UploadFailed) -> None:
@@ -213,6 +219,7 @@ class Work:
         logger.info(
             "Job %s: asking for %d x %d pixels, %d references",
             *(job.id, request.width, request.height, len(request.references)),
+            extra=fields(job),
         )
         started = time.monotonic()
         is_recorded, is_first = claim.state is State.GENERATING, True
@@ -238,10 +245,12 @@ class Work:
                 self._end(claim, error)
             self.failed(signals.generation_failed, job, error, claim)
             raise
+        seconds = time.monotonic() - started
         logger.info(
             "Job %s: %s answered call %d after %.2f s with %d bytes, cost %s USD",
-            *(job.id, answer.model, len(claim.attempts), time.monotonic() - started),
+            *(job.id, answer.model, len(claim.attempts), seconds),
             *(len(answer.data), "unknown" if answer.cost_usd is None else answer.cost_usd),
+            extra=fields(job, attempt=len(claim.attempts), seconds=seconds, answer=answer),
         )
         self.record(self._journal.generated, claim, answer)
         return answer
@@ -351,7 +360,9 @@ class Work:
             raise UploadFailed(
                 f"{key!r} could not be stored: {cause}", retryable=cause.retryable
             ) from cause
-        logger.info("Job %s: stored %d bytes as %r", job.id, result.size_bytes, key)
+        size = result.size_bytes
+        extra = fields(job, size_bytes=size)
+        logger.info("Job %s: stored %d bytes as %r", job.id, size, key, extra=extra)
         return result, listing
 
     def failed(
@@ -362,7 +373,8 @@ class Work:
         if isinstance(error, MediaError):
             error.job_id = job.id
         level = logging.INFO if isinstance(error, JobCancelled) else logging.WARNING
-        logger.log(level, "Job %s: %s: %s", job.id, type(error).__name__, error)
+        extra = fields(job, error=error)
+        logger.log(level, "Job %s: %s: %s", job.id, type(error).__name__, error, extra=extra)
         if claim and isinstance(error, MediaError) and claim.is_retried(error):
             return
         if claim:

@@ -16,6 +16,7 @@ from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import ProviderUnavailable
+from ..fields import fields
 from ..forks import reset_after_fork
 from ..stray import announce
 from ..transport import Exchange
@@ -181,6 +182,7 @@ class GeminiGenerator(Generator):
                 "%s is not in the table of models; it is asked as it is, for a common ratio and "
                 "its own default size.",
                 name,
+                extra=fields(model=name),
             )
         return passed_through(name)
 

@@ -13,6 +13,7 @@ from ..errors import BudgetExceeded
 from ..errors import MediaError
 from ..errors import ProviderError
 from ..errors import RateLimited
+from ..fields import fields
 
 if TYPE_CHECKING:
     from ..journal.records import Claim
@@ -91,7 +92,13 @@ class Runner:
             delay = self.delay(error, tries)
             if delay is None:
                 raise
-            logger.info("Job %s: %s; trying again in %.0f s", claim.id, type(error).__name__, delay)
+            logger.info(
+                "Job %s: %s; trying again in %.0f s",
+                claim.id,
+                type(error).__name__,
+                delay,
+                extra=fields(job_id=claim.id, error=error, seconds=delay),
+            )
             return delay
 
     def delay(self, error: MediaError, tries: int) -> float | None:

@@ -28,6 +28,7 @@ from ..errors import JournalError
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import QueueUnavailable
+from ..fields import fields
 from ..forks import reset_after_fork
 from ..types import MediaResult
 from .base import Put
@@ -107,7 +108,8 @@ class CeleryQueue(Queue):
                 if not self._pipeline.hand_over(claim, LOST_AFTER):
                     return
             except JournalError as error:  # it is recorded, and anybody's after the lease
-                logger.warning("Job %s: can't be handed over: %s", claim.id, error)
+                extra = fields(job_id=claim.id, error=error)
+                logger.warning("Job %s: can't be handed over: %s", claim.id, error, extra=extra)
                 return
             try:
                 self._publish(task, claim.id, task_id=claim.id)
@@ -227,7 +229,12 @@ class CeleryQueue(Queue):
         try:
             self._pipeline.hand_over(claim, delay + LOST_AFTER)
         except JournalError as error:  # it is anybody's when the lease has run out
-            logger.warning("Job %s: waits in the queue, unrecorded: %s", claim.id, error)
+            logger.warning(
+                "Job %s: waits in the queue, unrecorded: %s",
+                claim.id,
+                error,
+                extra=fields(job_id=claim.id, error=error),
+            )
         try:
             return self._again(task, claim.id, tries, time.time() + delay)
         except Reject:
@@ -282,9 +289,15 @@ class CeleryQueue(Queue):
                 # That of one job, perhaps; but no broker that is away is waited for with each.
                 refusal, end = error, min(end, time.monotonic() + BROKER_SECONDS)
             except MediaError as error:  # the others must not wait for it
-                logger.warning("Job %s: can't be sent to the queue anew: %s", job_id, error)
+                logger.warning(
+                    "Job %s: can't be sent to the queue anew: %s",
+                    job_id,
+                    error,
+                    extra=fields(job_id=job_id, error=error),
+                )
             except Exception:  # one that nobody foresaw must not stop the others either
-                logger.exception("Job %s: can't be sent to the queue anew", job_id)
+                extra = fields(job_id=job_id)
+                logger.exception("Job %s: can't be sent to the queue anew", job_id, extra=extra)
         if refusal is not None:
             raise refusal
         for key in self._pipeline.delivery.take_left(LOST_AFTER):
@@ -301,7 +314,7 @@ class CeleryQueue(Queue):
         except BaseException:
             self._pipeline.let_go(claim)
             raise
-        logger.info("Job %s: sent to the queue anew", job_id)
+        logger.info("Job %s: sent to the queue anew", job_id, extra=fields(job_id=job_id))
         return True
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from .. import telemetry
 from ..errors import InvalidRequest
 from ..errors import MediaError
+from ..fields import fields
 from ..request import in_celery_task
 from ..request import this_celery_task
 from ..types import MediaResult
@@ -55,7 +56,8 @@ def generate_many(
         except MediaError as error:
             return error
         except Exception as error:  # one that no stage foresaw must not drop what is paid for
-            logger.exception("A picture of generate_many can't be made")
+            extra = fields(object_key=str(arguments.get("object_key")))
+            logger.exception("A picture of generate_many can't be made", extra=extra)
             return MediaError(f"{type(error).__name__}: {error}", retryable=False)
 
     with ThreadPoolExecutor(min(concurrency, len(calls)), "flask-media-many") as pool:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from .. import telemetry
 from ..errors import MediaError
 from ..errors import QueueUnavailable
+from ..fields import fields
 from ..forks import reset_after_fork
 from .base import Put
 from .base import Queue
@@ -179,7 +180,7 @@ class ThreadQueue(Queue):
         except MediaError:
             return  # logged, recorded and told
         except Exception:  # one that no stage foresaw; recorded, and must not end the thread
-            logger.exception("Job %s: can't be finished", claim.id)
+            logger.exception("Job %s: can't be finished", claim.id, extra=fields(job_id=claim.id))
             return
         if isinstance(outcome, float):
             self._later(outcome, (claim, job, tries + 1, trace))
@@ -204,7 +205,8 @@ class ThreadQueue(Queue):
         try:
             self._runner.pipeline.let_go(claim)
         except MediaError as error:
-            logger.warning("Job %s: can't be let go of: %s", claim.id, error)
+            extra = fields(job_id=claim.id, error=error)
+            logger.warning("Job %s: can't be let go of: %s", claim.id, error, extra=extra)
 
     def _sweep(self) -> None:
         """Go on with what dead processes left, now and again."""
@@ -216,7 +218,8 @@ class ThreadQueue(Queue):
             except QueueUnavailable:
                 pass  # when there is room
             except MediaError as error:
-                logger.warning("Jobs of dead processes can't be looked for: %s", error)
+                extra = fields(error=error)
+                logger.warning("Jobs of dead processes can't be looked for: %s", error, extra=extra)
             except Exception:  # the thread has to live on: it is who notices dead processes
                 logger.exception("Jobs of dead processes could not be looked for")
             if not self._make_wanted():
@@ -242,9 +245,10 @@ class ThreadQueue(Queue):
             with self._context():
                 self._runner.pipeline.delivery.make_left(key)
         except MediaError as error:
-            logger.warning("The variants of %r can't be made: %s", key, error)
+            extra = fields(object_key=key, error=error)
+            logger.warning("The variants of %r can't be made: %s", key, error, extra=extra)
         except Exception:  # the thread has to live on
-            logger.exception("The variants of %r can't be made", key)
+            logger.exception("The variants of %r can't be made", key, extra=fields(object_key=key))
 
     def _adopt_dropped(self) -> None:
         with self._context():
@@ -254,10 +258,15 @@ class ThreadQueue(Queue):
                 try:
                     adopted = self._runner.pipeline.adopt(job_id)
                 except MediaError as error:  # the others must not wait for it
-                    logger.warning("Job %s: can't be gone on with: %s", job_id, error)
+                    extra = fields(job_id=job_id, error=error)
+                    logger.warning("Job %s: can't be gone on with: %s", job_id, error, extra=extra)
                     continue
                 if adopted is not None:
-                    logger.info("Job %s: going on with what another process left", job_id)
+                    logger.info(
+                        "Job %s: going on with what another process left",
+                        job_id,
+                        extra=fields(job_id=job_id),
+                    )
                     put(*adopted)
         for key in self._runner.pipeline.delivery.take_left(self._sweep_seconds):
             self._wanted.put(key)

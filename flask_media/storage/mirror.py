@@ -17,6 +17,7 @@ from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import NotFound
 from ..errors import StorageError
+from ..fields import fields
 from ..types import ObjectStat
 from .base import Storage
 from .base import StoredFile
@@ -224,7 +225,13 @@ class MirroredStorage(Storage):
             self._is_out = False
             return answer
         if not self._is_out:
-            logger.warning("%s answers for %s: %s", self._mirror.location, self.location, outage)
+            logger.warning(
+                "%s answers for %s: %s",
+                self._mirror.location,
+                self.location,
+                outage,
+                extra=fields(error=outage),
+            )
         self._is_out = True
         try:
             return ask(self._mirror)
@@ -267,6 +274,7 @@ class MirroredStorage(Storage):
             self._mirror.location,
             key,
             _said(error),
+            extra=fields(object_key=key, error=error),
         )
 
 
