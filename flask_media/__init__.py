@@ -36,6 +36,7 @@ from .options import ImageTheme
 from .options import StorageProvider
 from .service import MediaService
 from .standalone import get_image_generation_service
+from .types import Attempt
 from .types import Collected
 from .types import GeneratedImage
 from .types import MediaResult
@@ -49,6 +50,7 @@ from .variants import VariantFit
 from .variants import responsive
 
 __all__ = [
+    "Attempt",
     "BudgetExceeded",
     "Collected",
     "ContentBlocked",

@@ -215,7 +215,22 @@ class UploadFailed(MediaError):
 
 
 class StorageError(MediaError):
-    """A storage refused or failed an operation."""
+    """A storage refused or failed an operation.
+
+    :param reason: the store's own word for it, as ``AccessDenied``.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        reason: str | None = None,
+        retryable: bool | None = None,
+        job_id: str | None = None,
+    ) -> None:
+        super().__init__(message, retryable=retryable, job_id=job_id)
+        self.reason = reason
+        """The store's own word for it, or None."""
 
 
 class NotFound(StorageError):

@@ -13,6 +13,7 @@ from flask import request_started
 
 from .cli import media_cli
 from .config import MediaConfig
+from .errors import InvalidConfig
 from .jobs import make_tasks_known
 from .service import MediaService
 
@@ -50,7 +51,7 @@ class FlaskMedia:
                 "an app, and first: FlaskMedia(app) calls it for you, and so does "
                 "get_image_generation_service() in a context of an app that has none."
             )
-        config = MediaConfig.from_mapping(app.config)
+        config = _config_of(app)
         service = MediaService(
             config,
             folder=Path(app.instance_path) / (config.folder or "media"),
@@ -156,6 +157,16 @@ class FlaskMedia:
         from .testing import fake
 
         return fake(app, base_url=base_url)
+
+
+def _config_of(app: Flask) -> MediaConfig:
+    try:
+        return MediaConfig.from_mapping(app.config)
+    except InvalidConfig as error:
+        fault = error
+    from .cli.faults import for_command
+
+    raise for_command(fault)
 
 
 def _add_template_globals(app: Flask) -> None:

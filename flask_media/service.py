@@ -280,15 +280,39 @@ class MediaService(StoredPictures):
         """
         return self._handle(self._record(job_id, spender))
 
-    def jobs(self, spender: str, *, limit: int = 20, before: str | None = None) -> list[MediaJob]:
-        """The jobs of a spender for this storage, newest first.
+    def jobs(
+        self,
+        spender: str | None = None,
+        *,
+        state: str | None = None,
+        since: date | None = None,
+        limit: int = 20,
+        before: str | None = None,
+    ) -> list[MediaJob]:
+        """The jobs for this storage, newest first.
 
+        :param spender: whose; None for everybody's.
+        :param state: a state of the journal, as ``failed``; None for all.
+        :param since: a day or time (UTC where it names no zone) that they were asked for from.
         :param limit: most jobs to return.
         :param before: the id of the last one of the page before.
         :raises NotFound: they have no job of that id.
+        :raises InvalidRequest: there is no such state, or ``since`` is no day.
         """
-        last = None if before is None else self._record(before, spender)
-        page = self.journal.page(self.storage.location, spender, limit=limit, before=last)
+        from .inputs import moment
+        from .journal.states import State
+
+        if state not in (None, *State):
+            states = ", ".join(repr(one.value) for one in State)
+            raise InvalidRequest(f"state is {state!r:.80}; it must be {states} or None.")
+        page = self.journal.page(
+            self.storage.location,
+            spender,
+            limit=limit,
+            before=None if before is None else self._record(before, spender),
+            state=None if state is None else State(state),
+            since=None if since is None else moment("since", since),
+        )
         return [self._handle(record) for record in page]
 
     def _handle(self, record: Record, **values: Any) -> MediaJob:

@@ -120,6 +120,21 @@ class PictureInfo:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One call to a model."""
+
+    model: str
+    """The model that was asked."""
+    at: datetime
+    """When, in UTC."""
+    outcome: str | None
+    """``generated``, ``refused``, ``failed``, ``quarantined``, or ``unknown`` where the call was
+    cut off; None while it is under way."""
+    error: str | None
+    """The class of the error, where there was one."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Collected:
     """What ``gc`` did."""
 

@@ -210,13 +210,14 @@ class Wiring:
         """
         self._parts.close()
 
-    def work(self) -> None:
+    def work(self, *, once: bool = False) -> None:
         """Begin, in threads, to go on with jobs that dead processes left, and do so until
         :meth:`close`; for a process that only works. The queue of Celery has workers of its own.
 
+        :param once: end when nothing of it is left, and return then.
         :raises JournalError: the journal can't be read.
         """
-        self._parts.work()
+        self._parts.work(once=once)
 
     def start_queue(self) -> None:
         """Begin, in a thread, to go on with jobs that dead processes left, if the queue is this

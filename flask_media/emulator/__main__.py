@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from collections.abc import Sequence
+from typing import NoReturn
 from typing import TypeVar
 
 from .choice import check_option
@@ -13,13 +14,38 @@ from .choice import parse_mode
 from .modes import MODES
 from .server import GeminiEmulator
 
+CONFIG = """
+Give an app this config, in another terminal:
+
+  export FLASK_GEMINI_BASE_URL={url}
+  export FLASK_GEMINI_API_KEY=any
+
+Ctrl-C ends.
+"""
+
 Number = TypeVar("Number", int, float)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Listen until Ctrl-C; prints the address to set GEMINI_BASE_URL to."""
-    parser = argparse.ArgumentParser(
-        prog="python -m flask_media.emulator",
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, without the usage before it."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    prog: str = "python -m flask_media.emulator",
+    has_config: bool = False,
+) -> None:
+    """Listen until Ctrl-C; prints the address to set GEMINI_BASE_URL to.
+
+    :param arguments: those of the command line; None takes the process's.
+    :param prog: the program's name, for its help and its errors.
+    :param has_config: whether to print the config for a shell too.
+    """
+    parser = _Parser(
+        prog=prog,
         description="A stand-in for the Gemini API: any key will do, no picture is charged.",
     )
     parser.add_argument("--host", default="127.0.0.1")
@@ -52,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"{parser.prog}: can't listen on {emulator.host}:{emulator.port}: {why}")
     try:
         sys.stdout.write(f"listening on {emulator.url}\n")
+        if has_config:
+            sys.stdout.write(CONFIG.format(url=emulator.url))
         sys.stdout.flush()
         emulator.stopping.wait()
     except KeyboardInterrupt:

@@ -259,13 +259,7 @@ class GeminiEmulator:
         if rec.action == "countTokens":
             return Reply(body={"totalTokens": 8})
         if rec.method == "GET" and not rec.action:
-            model = {
-                "name": f"models/{rec.model or 'gemini-nano-banana-2.1'}",
-                "version": "stub",
-                "displayName": "stub",
-                "supportedGenerationMethods": ["generateContent", "countTokens"],
-            }
-            return Reply(body=model if rec.model else {"models": [model]})
+            return self._described(ask)
         return NOT_FOUND
 
     def _refusal(self, rec: Recorded) -> Reply | None:
@@ -274,6 +268,22 @@ class GeminiEmulator:
             message = "Method doesn't allow unregistered callers."
             return Reply(403, error_body(403, "PERMISSION_DENIED", message))
         return strict_refusal(rec) if self.strict and rec.action in GENERATING else None
+
+    def _described(self, ask: Ask) -> Reply:
+        """What is said of a model, or of all; refused where the mode would refuse a picture, and
+        cut where that would be."""
+        rec = ask.rec
+        if rec.model:
+            reply = self._refusal(rec) or self._generated(ask)
+            if reply.status != 200 or reply.fault:
+                return reply
+        model = {
+            "name": f"models/{rec.model or 'gemini-nano-banana-2.1'}",
+            "version": "stub",
+            "displayName": "stub",
+            "supportedGenerationMethods": ["generateContent", "countTokens"],
+        }
+        return Reply(body=model if rec.model else {"models": [model]})
 
     def _generated(self, ask: Ask) -> Reply:
         return MODES[ask.rec.mode](ask)

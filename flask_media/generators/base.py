@@ -52,6 +52,16 @@ class Generator(abc.ABC):
         :raises OutcomeUnknown: cut off after sending; it may have been charged.
         """
 
+    def probe(self, model: str | None = None, *, timeout: float = 15.0) -> None:  # noqa: B027
+        """Ask the provider, free of charge, whether it would take a request now. One that asks
+        nobody has nothing to find out.
+
+        :param model: the model to ask for; None is the generator's own choice.
+        :param timeout: seconds to wait at most.
+        :raises NotConfigured: a config key is missing; the message names it.
+        :raises MediaError: as :meth:`generate`; the message says what to do.
+        """
+
     def close(self) -> None:  # noqa: B027 - one without connections has nothing to close
         """Close idle connections. A later call opens new ones."""
 

@@ -15,6 +15,8 @@ from ..errors import AnswerError
 from ..errors import InvalidRequest
 from ..errors import MediaError
 from ..errors import NotConfigured
+from ..errors import OutcomeUnknown
+from ..errors import ProviderRefused
 from ..errors import ProviderUnavailable
 from ..fields import fields
 from ..forks import reset_after_fork
@@ -25,6 +27,7 @@ from ..values import GenerationRequest
 from .base import Generator
 from .gemini_errors import cleaner
 from .gemini_errors import fault_error
+from .gemini_errors import makes_content
 from .gemini_errors import status_error
 from .models import MOST_REFERENCES
 from .models import ImageModel
@@ -105,18 +108,7 @@ class GeminiGenerator(Generator):
             GEMINI_LOCATION.
         :raises InvalidRequest: there are more references than the model takes.
         """
-        if self._vertexai:
-            for key, value in (
-                ("GEMINI_PROJECT", self._project),
-                ("GEMINI_LOCATION", self._location),
-            ):
-                if not value:
-                    raise NotConfigured(f"{key} is not set; GEMINI_VERTEXAI needs it.")
-        elif self._api_key is None:
-            raise NotConfigured(
-                "GEMINI_API_KEY is not set. Get a key at https://aistudio.google.com/apikey, or "
-                "set MEDIA_GENERATOR to 'placeholder' for pictures that are drawn offline."
-            )
+        self._check_credentials()
         model = self._find(request)
         limit, count = model.max_references, len(request.references)
         if limit is not None and count > limit:
@@ -146,6 +138,18 @@ class GeminiGenerator(Generator):
             raise outcome
         return outcome
 
+    def probe(self, model: str | None = None, *, timeout: float = 15.0) -> None:
+        """Have the API describe the model, which is free.
+
+        :raises NotConfigured: as :meth:`check`, or Vertex AI without credentials.
+        :raises ProviderRefused: the key or the model is wrong, or the model makes no content.
+        :raises MediaError: as :meth:`generate`.
+        """
+        self._check_credentials()
+        failure = self._described(model or self._model, min(timeout, self._timeout))
+        if failure is not None:
+            raise failure
+
     def reference_side(self, request: GenerationRequest) -> int:
         """Longest useful side of a reference picture, in pixels."""
         return self._find(request).reference_side
@@ -170,6 +174,20 @@ class GeminiGenerator(Generator):
             client, self._client = self._client, None
         if client is not None:
             client.road.close()
+
+    def _check_credentials(self) -> None:
+        if self._vertexai:
+            for key, value in (
+                ("GEMINI_PROJECT", self._project),
+                ("GEMINI_LOCATION", self._location),
+            ):
+                if not value:
+                    raise NotConfigured(f"{key} is not set; GEMINI_VERTEXAI needs it.")
+        elif self._api_key is None:
+            raise NotConfigured(
+                "GEMINI_API_KEY is not set. Get a key at https://aistudio.google.com/apikey, or "
+                "set MEDIA_GENERATOR to 'placeholder' for pictures that are drawn offline."
+            )
 
     def _find(self, request: GenerationRequest) -> ImageModel:
         name = request.model or self._model
@@ -206,15 +224,43 @@ class GeminiGenerator(Generator):
             )
         except Exception as error:  # noqa: BLE001 (the SDK raises much, all of it with the key)
             failure = None if exchange.started else self._unsent(error)
-        if failure is not None:
-            return failure
+        failure = failure or self._failure(exchange, model.name, self._timeout)
+        return failure or self._answer(model.name, exchange)
+
+    def _failure(self, exchange: Exchange, model: str, timeout: float) -> MediaError | None:
+        """The error of an exchange that brought no answer to read."""
         if exchange.fault:
-            return fault_error(exchange, model=model.name, timeout=self._timeout, clean=self._clean)
+            return fault_error(exchange, model=model, timeout=timeout, clean=self._clean)
         if not 200 <= exchange.status < 300:
-            return status_error(
-                exchange, model=model.name, vertex=self._vertexai, clean=self._clean
+            return status_error(exchange, model=model, vertex=self._vertexai, clean=self._clean)
+        return None
+
+    def _described(self, model: str, timeout: float) -> MediaError | None:
+        """Why the API does not say of a model that it makes content; None if it says so."""
+        client = self._live_client()
+        if isinstance(client, MediaError):
+            return client
+        exchange, failure = Exchange(time.monotonic() + timeout), None
+        try:
+            client.describe(exchange, model=model)
+        except Exception as error:  # noqa: BLE001 (as above)
+            failure = None if exchange.started else self._unsent(error)
+        failure = failure or self._failure(exchange, model, timeout)
+        if failure is not None and not isinstance(failure, OutcomeUnknown):
+            return failure
+        if failure is not None:  # no picture was asked for
+            return ProviderUnavailable(
+                f"{model} could not be asked about: no whole answer within {timeout:g} seconds. "
+                "Nothing was charged. Check the network and GEMINI_BASE_URL.",
+                model=model,
             )
-        return self._answer(model.name, exchange)
+        if not makes_content(exchange.body):
+            return ProviderRefused(
+                f"What answered for {model} does not say that it makes content. Check GEMINI_MODEL "
+                "and GEMINI_BASE_URL.",
+                model=model,
+            )
+        return None
 
     def _answer(self, model: str, exchange: Exchange) -> GenerationAnswer | MediaError:
         from .gemini_answer import read_answer

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import math
 import threading
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -151,11 +153,27 @@ class GeminiClient:
             types.Part.from_bytes(data=picture.data, mime_type=picture.content_type)
             for picture in references
         ]
-        self._transport.calls.exchange = exchange
-        try:
+        with self._written_to(exchange):
             self._client.models.generate_content(
                 model=model, contents=parts, config=_config(ratio, step)
             )
+
+    def describe(self, exchange: Exchange, *, model: str) -> None:
+        """Have the API describe a model, as :meth:`run` makes its request.
+
+        :raises google.auth.exceptions.GoogleAuthError: there is no token for Vertex AI.
+        """
+        if self._credentials is not None:
+            self._credentials.fetch(exchange.deadline)
+        with self._written_to(exchange):
+            self._client.models.get(model=model)
+
+    @contextmanager
+    def _written_to(self, exchange: Exchange) -> Iterator[None]:
+        """What the SDK asks in here is that exchange."""
+        self._transport.calls.exchange = exchange
+        try:
+            yield
         finally:
             del self._transport.calls.exchange
 

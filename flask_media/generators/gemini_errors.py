@@ -117,6 +117,19 @@ def status_error(exchange: Exchange, *, model: str, vertex: bool, clean: Cleaner
     )
 
 
+def makes_content(body: bytes) -> bool:
+    """Whether the API's description of a model is one, and names no methods without
+    ``generateContent``. Vertex AI names none at all."""
+    try:
+        about = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(about, dict) or not isinstance(about.get("name"), str):
+        return False
+    methods = about.get("supportedGenerationMethods")
+    return not isinstance(methods, list) or "generateContent" in methods
+
+
 def _help(status: int, info: object, *, vertex: bool) -> str:
     """What to do about a refusal."""
     if status == 404:

@@ -60,6 +60,10 @@ class Queue(abc.ABC):
     def start(self) -> None:  # noqa: B027 - workers of their own need no start
         """Begin to go on with what dead processes left, if it is this queue's to do so."""
 
+    def drain(self) -> None:  # noqa: B027 - workers of their own do so anyway
+        """Go on with what dead processes left until all of it has ended, if that is this queue's
+        to do. :meth:`close`, from another thread or a signal, ends it early."""
+
 
 class Runner:
     """Works on jobs that are held, and says when to try again.
@@ -106,12 +110,23 @@ class Runner:
 
         :param tries: how often it was tried before.
         """
-        if not error.retryable or tries >= self._retries or isinstance(error, BudgetExceeded):
+        if tries >= self._retries:
             return None
-        if isinstance(error, RateLimited) and error.daily:
-            return None
-        asked = error.retry_after if isinstance(error, ProviderError) else None
-        if asked is not None:
-            # A whole number from a generator of one's own would pass for no delay at all.
-            return float(asked) if asked <= LONGEST_ASKED_DELAY else None
-        return min(self._first_delay * 2.0**tries, LONGEST_DELAY)
+        return delay_after(error, tries, first=self._first_delay)
+
+
+def delay_after(error: MediaError, tries: int, *, first: float) -> float | None:
+    """Seconds after which the same may succeed, None where no wait mends it.
+
+    :param tries: how often it was tried before.
+    :param first: seconds after the first try, where the provider does not say; doubled each time.
+    """
+    if not error.retryable or isinstance(error, BudgetExceeded):
+        return None
+    if isinstance(error, RateLimited) and error.daily:
+        return None
+    asked = error.retry_after if isinstance(error, ProviderError) else None
+    if asked is not None:
+        # A whole number from a generator of one's own would pass for no delay at all.
+        return float(asked) if asked <= LONGEST_ASKED_DELAY else None
+    return min(first * 2.0**tries, LONGEST_DELAY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import math
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -17,7 +18,9 @@ from typing import Self
 from ..awaited import Threads
 from ..errors import MediaError
 from ..journal.states import State
+from ..types import Attempt
 from ..types import MediaResult
+from ..types import Usage
 from ..variants import VariantSpec
 
 if TYPE_CHECKING:
@@ -112,6 +115,46 @@ class MediaJob:
     def updated_at(self) -> datetime:
         """When its last step was recorded, in UTC."""
         return datetime.fromtimestamp(self._record.updated_at, UTC)
+
+    @property
+    def prompt(self) -> str:
+        """What was asked for, in the caller's words."""
+        return str(json.loads(self._record.spec).get("original_prompt") or "")
+
+    @property
+    def model(self) -> str | None:
+        """The model that drew the picture, or that was asked last; None before the first call."""
+        calls = self._record.attempts
+        return self._record.model or (calls[-1].get("model") if calls else None)
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens as the provider counted them, or None."""
+        return self._record.usage
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What its calls cost in US dollars, as far as that is known; None where it is not."""
+        return self._record.cost_usd
+
+    @property
+    def possible_usd(self) -> Decimal:
+        """US dollars that calls which were cut off, or whose price is not known, may have cost
+        besides."""
+        return self._record.risk_usd
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The calls to the model, in order."""
+        return tuple(
+            Attempt(
+                model=call["model"],
+                at=datetime.fromtimestamp(call["at"], UTC),
+                outcome=call.get("outcome"),
+                error=call.get("error"),
+            )
+            for call in self._record.attempts
+        )
 
     @property
     def error(self) -> MediaError | None:

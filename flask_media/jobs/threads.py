@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import threading
 import time
@@ -62,7 +63,9 @@ class ThreadQueue(Queue):
 
     def _after_fork(self) -> None:
         """Begin anew: what waits is the parent's, and its threads did not come along."""
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._rested = threading.Condition(lock)  # of those who wait for the others to be idle
         self._tasks: deque[Task] = deque()
         self._threads: list[threading.Thread] = []
         self._timers: dict[threading.Timer, Claim] = {}
@@ -124,6 +127,7 @@ class ThreadQueue(Queue):
             self._tasks.clear()
             threads, sweeper = list(self._threads), self._sweeper
             self._changed.notify_all()
+            self._rested.notify_all()
         for timer in timers:
             timer.cancel()
         for claim in [*timers.values(), *waiting]:
@@ -158,6 +162,7 @@ class ThreadQueue(Queue):
         """Wait for a job; None when the process ends."""
         with self._changed:
             self._idle += 1
+            self._rested.notify_all()
             while not self._tasks and not self._closing.is_set():
                 self._changed.wait()
             self._idle -= 1
@@ -250,7 +255,28 @@ class ThreadQueue(Queue):
         except Exception:  # the thread has to live on
             logger.exception("The variants of %r can't be made", key, extra=fields(object_key=key))
 
-    def _adopt_dropped(self) -> None:
+    def drain(self) -> None:
+        is_left = True
+        while is_left and not self._closing.is_set():
+            with contextlib.suppress(QueueUnavailable):  # the rest, when there is room
+                is_left = self._adopt_dropped() > 0
+            with self._changed:
+                self._grow()
+                self._rested.wait_for(self._is_at_rest)
+        while not self._closing.is_set():
+            try:
+                self._make_left(self._wanted.get_nowait())
+            except Empty:
+                return
+
+    def _is_at_rest(self) -> bool:
+        """Whether nobody works and nothing waits, or the process ends; the lock is held."""
+        is_busy = self._tasks or self._timers or self._idle < len(self._threads)
+        return self._closing.is_set() or not is_busy
+
+    def _adopt_dropped(self) -> int:
+        """Go on with what dead processes left; returns how many jobs that are."""
+        count = 0
         with self._context():
             self._runner.pipeline.tell_failures()
         for job_id in self._runner.pipeline.dropped():
@@ -268,8 +294,10 @@ class ThreadQueue(Queue):
                         extra=fields(job_id=job_id),
                     )
                     put(*adopted)
+                    count += 1
         for key in self._runner.pipeline.delivery.take_left(self._sweep_seconds):
             self._wanted.put(key)
+        return count
 
 
 def _started(thread: threading.Thread) -> bool:

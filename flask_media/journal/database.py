@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from sqlalchemy import exc  # noqa: TID253
 from ..errors import JournalError
 from ..forks import reset_after_fork
 from .schema import migrate
+from .schema import schema_version
 
 SQLITE_PAGE_BYTES = 32_768
 """SQLite's page size: pictures lie in few large pages (measured against 4 KiB: 0.7 of the CPU)."""
@@ -39,18 +41,21 @@ class Database:
     :param opened: is called with the first connection of a process.
     :param is_durable: whether a power cut must not undo what is committed; a test does not care,
         and need not wait for the disk.
+    :param patience: seconds to wait for others' writes and for a connection; None is for work.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | sa.URL,
         opened: Callable[[sa.Connection], None] | None = None,
         *,
         is_durable: bool = True,
+        patience: float | None = None,
     ) -> None:
         self._is_durable = is_durable
         self._url = sa.make_url(url)
         self._opened = opened
+        self._patience = patience
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self._write_lock = threading.Lock()
         self._engine_lock = threading.Lock()
@@ -61,6 +66,12 @@ class Database:
     def exists(self) -> bool:
         """Whether there may be tables: False for a file that is not there yet."""
         return not self.is_sqlite or Path(self._url.database or "").exists()
+
+    @property
+    def place(self) -> str:
+        """What database it is and where, without a password."""
+        where = self._url.database if self.is_sqlite else self._url.host
+        return f"{self._url.get_backend_name()}, {where}"
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[sa.Connection]:
@@ -130,6 +141,21 @@ class Database:
         if engine is not None:
             engine.dispose()
 
+    def probe(self, patience: float) -> int:
+        """Open it anew and write to it, which changes nothing; returns the version of its tables.
+
+        :param patience: seconds to wait for others' writes and for a connection.
+        :raises JournalError: it refuses, is locked, can't be reached or is of a newer version.
+        """
+        other = Database(self._url, patience=patience)
+        try:
+            with other.write() as connection:
+                version = schema_version.c.version
+                connection.execute(schema_version.update().values(version=version))
+                return int(connection.scalar(sa.select(version)) or 0)
+        finally:
+            other.close()
+
     def clock(self) -> sa.ColumnElement[float]:
         """Seconds since 1970 by the database's clock, which all hosts share."""
         if self.is_sqlite:
@@ -137,9 +163,8 @@ class Database:
         return sa.literal_column("extract(epoch from clock_timestamp())::float8", sa.Double)
 
     def _said(self, words: str) -> str:
-        place = self._url.database if self.is_sqlite else self._url.host
         return (
-            f"The journal ({self._url.get_backend_name()}, {place}) failed: {words}. Check "
+            f"The journal ({self.place}) failed: {words}. Check "
             "MEDIA_JOURNAL_URL, the disk's space and the rights."
         )
 
@@ -155,16 +180,31 @@ class Database:
             self._engine.dispose(close=False)  # the parent's connections are the parent's
             self._engine = None
 
+    def _bounds(self) -> dict[str, Any]:
+        """Arguments of the driver that bound its waiting."""
+        if self._patience is None or not self._url.get_driver_name().startswith("psycopg"):
+            return {}
+        seconds = max(1, math.ceil(self._patience))
+        return {
+            "connect_timeout": seconds,
+            "options": f"-c lock_timeout={seconds}s -c statement_timeout={seconds}s",
+        }
+
     def _open(self) -> sa.Engine:
         failure: str
         try:
             if self.is_sqlite:
                 if self._url.database and self._url.database != ":memory:":
                     Path(self._url.database).parent.mkdir(parents=True, exist_ok=True)
-                engine = _sqlite_engine(self._url, is_durable=self._is_durable)
+                engine = _sqlite_engine(
+                    self._url,
+                    patience=self._patience or BUSY_SECONDS,
+                    is_durable=self._is_durable,
+                )
             else:
                 engine = sa.create_engine(
                     self._url,
+                    connect_args=self._bounds(),
                     pool_size=8,
                     max_overflow=POSTGRESQL_CONNECTIONS - 8,
                     pool_pre_ping=True,
@@ -192,10 +232,10 @@ def _disposed_by_fault(engine: sa.Engine) -> Iterator[None]:
         raise
 
 
-def _sqlite_engine(url: sa.URL, *, is_durable: bool) -> sa.Engine:
+def _sqlite_engine(url: sa.URL, *, patience: float, is_durable: bool) -> sa.Engine:
     engine = sa.create_engine(
         url,
-        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        connect_args={"timeout": patience, "check_same_thread": False},
         poolclass=sa.pool.QueuePool,
         pool_size=4,
         max_overflow=80,
@@ -206,7 +246,7 @@ def _sqlite_engine(url: sa.URL, *, is_durable: bool) -> sa.Engine:
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where we say so
         connection.execute(f"PRAGMA page_size={SQLITE_PAGE_BYTES}").close()
-        _to_wal(connection)
+        _to_wal(connection, patience)
         connection.execute(f"PRAGMA synchronous={'FULL' if is_durable else 'OFF'}").close()
         connection.execute(f"PRAGMA wal_autocheckpoint={SQLITE_CHECKPOINT_PAGES}").close()
 
@@ -218,7 +258,7 @@ def _sqlite_engine(url: sa.URL, *, is_durable: bool) -> sa.Engine:
     return engine
 
 
-def _to_wal(connection: Any) -> None:
+def _to_wal(connection: Any, patience: float) -> None:
     """Switch a new file to its write-ahead log; one that has it stays as it is.
 
     Two that open a new file at once: one of them is told "locked", without the usual waiting.
@@ -228,7 +268,7 @@ def _to_wal(connection: Any) -> None:
     for attempt in tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(sqlite3.OperationalError),
         wait=tenacity.wait_random(0.005, 0.05),
-        stop=tenacity.stop_after_delay(BUSY_SECONDS),
+        stop=tenacity.stop_after_delay(patience),
         reraise=True,
     ):
         with attempt:

@@ -56,9 +56,23 @@ class JournalReader:
         with self._db.read() as connection:
             connection.execute(sa.select(jobs.c.id).limit(1))
 
+    def probe(self, patience: float) -> int:
+        """Open the journal anew and write to it, which changes nothing.
+
+        :param patience: seconds to wait for others' writes and for a connection.
+        :returns: the version of its tables, made or migrated by that where need be.
+        :raises JournalError: it refuses, is locked, can't be reached or is of a newer version.
+        """
+        return self._db.probe(patience)
+
     def close(self) -> None:
         """Close idle connections. A later use opens new ones."""
         self._db.close()
+
+    @property
+    def place(self) -> str:
+        """What database it is and where, without a password."""
+        return self._db.place
 
     @property
     def exists(self) -> bool:
@@ -107,14 +121,36 @@ class JournalReader:
             pause = min(pause * 1.5, 0.5)
         return record
 
-    def page(
-        self, scope: str, spender: str, *, limit: int, before: Record | None = None
-    ) -> list[Record]:
-        """Jobs of a spender, newest first.
+    def ids(self, beginning: str, *, limit: int = 2) -> list[str]:
+        """The ids of jobs that begin like that; so many at most."""
+        query = sa.select(jobs.c.id).where(jobs.c.id.startswith(beginning, autoescape=True))
+        with self._db.read() as connection:
+            return list(connection.scalars(query.order_by(jobs.c.id).limit(limit)))
 
+    def page(
+        self,
+        scope: str,
+        spender: str | None,
+        *,
+        limit: int,
+        before: Record | None = None,
+        state: State | None = None,
+        since: datetime | None = None,
+    ) -> list[Record]:
+        """Jobs for a storage, newest first.
+
+        :param spender: whose; None for all.
         :param before: the last one of the page before.
+        :param state: how they stand; None for however.
+        :param since: when the oldest may have been asked for; None for ever.
         """
-        query = sa.select(*self._columns).where(jobs.c.scope == scope, jobs.c.spender == spender)
+        query = sa.select(*self._columns).where(jobs.c.scope == scope)
+        if spender is not None:
+            query = query.where(jobs.c.spender == spender)
+        if state is not None:
+            query = query.where(jobs.c.state == state.value)
+        if since is not None:
+            query = query.where(jobs.c.created_at >= since.timestamp())
         if before is not None:
             query = query.where(
                 sa.tuple_(jobs.c.created_at, jobs.c.id) < (before.created_at, before.id)

@@ -8,7 +8,7 @@ from sqlalchemy import exc  # noqa: TID253
 from .states import UNFINISHED
 from .states import State
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the tables below; raised with each migration."""
 
 metadata = sa.MetaData()
@@ -70,6 +70,7 @@ jobs = sa.Table(
     sa.Index("media_jobs_reuse", "reuse_hash"),
     sa.Index("media_jobs_day", "day"),
     sa.Index("media_jobs_spender", "scope", "spender", "created_at"),
+    sa.Index("media_jobs_created", "scope", "created_at"),
     sa.Index("media_jobs_untold", "scope", sqlite_where=_untold, postgresql_where=_untold),
 )
 """A row a job."""
@@ -197,6 +198,8 @@ def migrate(connection: sa.Connection) -> None:
     if found in (1, 2):
         for table in (objects, derivatives):
             table.create(connection)
+    for index in jobs.indexes if found else ():  # versions 2 and 4 have more of them
+        index.create(connection, checkfirst=True)
     connection.execute(schema_version.delete())
     connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
 
@@ -206,6 +209,4 @@ def _to_version_2(connection: sa.Connection) -> None:
     added = sa.schema.CreateColumn(jobs.c.queued).compile(connection)
     connection.exec_driver_sql(f"ALTER TABLE media_jobs ADD COLUMN {added}")
     connection.execute(jobs.update().where(_untold).values(owner=None))
-    for index in jobs.indexes:
-        index.create(connection, checkfirst=True)
     webhooks.create(connection)

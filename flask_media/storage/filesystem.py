@@ -22,6 +22,7 @@ from ..errors import InvalidRequest
 from ..errors import NotConfigured
 from ..errors import NotFound
 from ..errors import StorageError
+from ..keys import check_object_key
 from ..types import ObjectStat
 from .base import Storage
 from .base import StoredFile
@@ -89,6 +90,13 @@ class FilesystemStorage(Storage):
     def location(self) -> str:
         """The folder as a ``file://`` URI."""
         return self._folder.root.as_uri()
+
+    def path(self, key: str) -> Path:
+        """The object's file, whether it is there or not.
+
+        :raises InvalidRequest: the key is wrong.
+        """
+        return self._folder.root.joinpath(*map(os.fsdecode, _names(check_object_key(key))))
 
     def check_ready(self) -> None:
         """See :meth:`Storage.check_ready`.
@@ -263,7 +271,7 @@ class FilesystemStorage(Storage):
 
     def _url(self, key: str) -> str:
         url = self._base_url(key) if self._base_url else None
-        return url or self._folder.root.joinpath(*map(os.fsdecode, _names(key))).as_uri()
+        return url or self.path(key).as_uri()
 
     def _signed_url(self, key: str, seconds: float, method: Literal["GET", "HEAD"]) -> str:
         if self._sign_url is None:

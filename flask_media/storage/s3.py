@@ -127,6 +127,11 @@ class S3Storage(S3Bucket, Storage):
         """Whether SPACES_ACL is ``private``."""
         return self._is_private
 
+    @property
+    def acl(self) -> str | None:
+        """The canned ACL that each object is sent with, None where none is."""
+        return self._acl
+
     def _put(  # noqa: PLR0917 - Storage.put alone calls it
         self,
         key: str,

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import ipaddress
 import re
 import threading
 from collections.abc import Callable
+from datetime import UTC
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+from typing import Any
 from typing import NoReturn
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -34,6 +40,17 @@ ATTEMPTS = 3
 """Tries of one request: a dropped connection, a 5xx or a 429 is tried again."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What a store says before anything is written to it."""
+
+    is_missing: bool
+    """Whether it says for certain that there is no such bucket."""
+    clock_ahead: float | None
+    """Seconds that this machine's clock is ahead of the store's, to about a second; None where the
+    store does not say what time it is, or does not answer."""
 
 
 class S3Bucket:
@@ -103,6 +120,23 @@ class S3Bucket:
         self._ready()
         ca_bundle()
         self._client()
+
+    def look(self) -> Outlook:
+        """Ask for the bucket itself; writes nothing, and raises for no answer of the store.
+
+        :raises NotConfigured: a config key is missing or wrong.
+        """
+        client = self._client()
+        meta: Any
+        try:
+            meta = client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]
+        except Exception as fault:  # noqa: BLE001 - a refusal says the time too
+            meta = getattr(fault, "response", {}).get("ResponseMetadata", {})
+        now, ahead = datetime.now(UTC), None
+        with contextlib.suppress(KeyError, ValueError):
+            theirs = parsedate_to_datetime(meta["HTTPHeaders"]["date"])
+            ahead = (now - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds()
+        return Outlook(is_missing=meta.get("HTTPStatusCode") == 404, clock_ahead=ahead)
 
     def _ready(self) -> tuple[str, Secret, Secret]:
         """Endpoint, access key and secret key, or what is missing of them."""

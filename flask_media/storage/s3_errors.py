@@ -97,6 +97,7 @@ def _refused(response: Any, action: str, key: str, place: Place) -> Failure:
     error = StorageError(
         f"{place.endpoint} answered {status} {code} to {action} {key!r} in the bucket "
         f"{place.bucket!r}{': ' + said if said else ''}. {_advice(status, code)}.",
+        reason=code,
         retryable=_is_transient(status, code),
     )
     wait = _seconds(meta.get("HTTPHeaders", {}).get("retry-after"))

@@ -9,6 +9,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
+from ..registered import registered_on
+from ..registered import remember
 from .access import Authorize
 from .access import CanRead
 from .access import Doorkeeper
@@ -23,8 +25,6 @@ from .places import Places
 from .problems import add_problems
 from .problems import http_problem
 from .rates import check_limiter
-from .registered import registered_on
-from .registered import remember
 from .settings import Settings
 
 

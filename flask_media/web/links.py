@@ -14,7 +14,7 @@ from werkzeug.routing import BuildError
 
 from ..errors import NotConfigured
 from ..keys import quote_key
-from .registered import registered_on
+from ..registered import registered_on
 
 TOKEN = "media_token"  # noqa: S105 - the name of one
 """Name of a link's token in its query; an ``authorize`` may have a ``token`` of its own there."""

@@ -22,7 +22,7 @@ def test_program() -> None:
         assert process.stdout
         assert process.stderr
         url = process.stdout.readline().removeprefix("listening on ").strip()
-        with urllib.request.urlopen(f"{url}/v1/models/gemini-nano-banana-2.1") as answer:
+        with urllib.request.urlopen(f"{url}/v1/models/gemini-nano-banana-2.1?key=any") as answer:
             assert answer.status == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0

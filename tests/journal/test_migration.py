@@ -283,3 +283,37 @@ def test_many_processes_migrate_version_2(
     assert [row[0] for row in _rows(journal_url, "media_objects", "job_id")] == [
         version_2["generated"]
     ]
+
+
+def test_many_processes_migrate_version_3(
+    *,
+    make_media: MakeMedia,
+    emulator: GeminiEmulator,
+    journal_url: str,
+    halting: Callable[..., Halting],
+    blocked_storage: Block,
+) -> None:
+    """One without the index of all jobs gets it, once, and is as it was but for that."""
+    media = make_media()
+    done = ask(media, object_key="goals/done.png")
+    with blocked_storage(), pytest.raises(UploadFailed):
+        ask(media, object_key="goals/generated.png")
+    media.close()
+    sql(journal_url, "DROP INDEX media_jobs_created")
+    sql(journal_url, "UPDATE media_schema SET version = 3")
+    calls, rows = emulator.calls, _rows(journal_url, "media_objects")
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(halting("resume_all", at=START)) for _ in range(4)]
+        for process in processes:
+            process.halted()
+        for process in processes:
+            process.go()
+        outcomes = [name for process in processes for name in process.outcome()]
+    assert outcomes == ["MediaResult"]
+    assert _rows(journal_url, "media_schema") == [(SCHEMA_VERSION,)]
+    engine = sa.create_engine(journal_url, poolclass=sa.NullPool)
+    indexes = {index["name"]: index for index in sa.inspect(engine).get_indexes("media_jobs")}
+    assert indexes["media_jobs_created"]["column_names"] == ["scope", "created_at"]
+    assert set(rows) < set(_rows(journal_url, "media_objects"))
+    assert [job.id for job in make_media().jobs()][-1] == done.job_id
+    assert emulator.calls == calls

@@ -6,6 +6,8 @@ import hashlib
 import statistics
 import time
 from collections.abc import Callable
+from datetime import UTC
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -124,17 +126,8 @@ def test_a_claim_in_a_long_journal(
 def test_every_question_has_an_index(tmp_path: Path) -> None:
     """No query on the way to a picture reads the whole table of jobs."""
     journal = _journal(tmp_path / "journal.sqlite3")
-    asked: list[tuple[str, Any]] = []
-
-    def asks(
-        _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
-    ) -> None:
-        if "media_" in statement and not statement.startswith(("INSERT", "EXPLAIN")):
-            asked.append((statement, parameters))
-
     assert journal.left("file:///media") == []
-    engine = journal._db._live_engine()
-    sa.event.listen(engine, "before_cursor_execute", asks)
+    asked = _heard(journal)
     claim = journal.begin(_asking(1, key="a"), model="m", estimate=None)
     assert isinstance(claim, Claim)
     journal.begin(_asking(1), model="m", estimate=None)
@@ -144,10 +137,51 @@ def test_every_question_has_an_index(tmp_path: Path) -> None:
     journal.claim(claim.id)
     journal.record(claim.id)
     journal.left("file:///media")
-    sa.event.remove(engine, "before_cursor_execute", asks)
-    assert len(asked) >= 8
-    with engine.connect() as connection:
-        for statement, parameters in asked:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            for row in plan:
-                assert "SCAN media_jobs" not in row.detail or "INDEX" in row.detail, statement
+    plans = _plans(journal, asked)
+    assert len(plans) >= 8
+    for plan in plans:
+        for step in plan:
+            assert "SCAN media_jobs" not in step or "INDEX" in step, plan
+
+
+def test_lists_are_read_in_their_order(tmp_path: Path) -> None:
+    """A page of jobs, of one spender or of all, is read from an index and no further."""
+    journal = _journal(tmp_path / "journal.sqlite3")
+    claim = journal.begin(_asking(1), model="m", estimate=None)
+    assert isinstance(claim, Claim)
+    journal.release(claim)
+    last = journal.record(claim.id)
+    asked = _heard(journal)
+    for spender in (None, "ann"):
+        journal.page("file:///media", spender, limit=20)
+        journal.page("file:///media", spender, limit=20, before=last)
+        journal.page("file:///media", spender, limit=20, since=datetime(2026, 1, 1, tzinfo=UTC))
+    plans = _plans(journal, asked)
+    assert len(plans) == 6
+    for number, plan in enumerate(plans):
+        index = "media_jobs_created" if number < 3 else "media_jobs_spender"
+        assert f"SEARCH media_jobs USING INDEX {index}" in plan[0]
+        assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+
+
+def _heard(journal: Journal) -> list[tuple[str, Any]]:
+    """What the journal asks its database from now on."""
+    asked: list[tuple[str, Any]] = []
+
+    def asks(
+        _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+    ) -> None:
+        if "media_" in statement and not statement.startswith(("INSERT", "EXPLAIN")):
+            asked.append((statement, parameters))
+
+    sa.event.listen(journal._db._live_engine(), "before_cursor_execute", asks)
+    return asked
+
+
+def _plans(journal: Journal, asked: list[tuple[str, Any]]) -> list[list[str]]:
+    """The steps that SQLite takes for each."""
+    with journal._db._live_engine().connect() as connection:
+        return [
+            [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)]
+            for text, values in list(asked)
+        ]

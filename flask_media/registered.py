@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any
+from typing import Protocol
 
 from flask import Blueprint
 from flask.blueprints import BlueprintSetupState
 
-from .own_keys import KeyTemplate
-
 EXTENSION = "media_blueprints"
 """Where an app's extensions hold it."""
+
+
+class Template(Protocol):
+    """Knows whose a key is."""
+
+    def may_read(self, who: str, key: str) -> bool:
+        """Whether the key is in no other spender's folder."""
+        ...
 
 
 @dataclasses.dataclass
@@ -20,7 +27,7 @@ class Registered:
 
     names: list[str] = dataclasses.field(default_factory=list)
     """Under which they are registered, in that order."""
-    templates: list[KeyTemplate] = dataclasses.field(default_factory=list)
+    templates: list[Template] = dataclasses.field(default_factory=list)
     """The ``object_key`` of each."""
 
     def may_read(self, who: str, key: str) -> bool:
@@ -34,7 +41,7 @@ def registered_on(extensions: dict[str, Any]) -> Registered:
     return found
 
 
-def remember(blueprint: Blueprint, keys: KeyTemplate) -> None:
+def remember(blueprint: Blueprint, keys: Template) -> None:
     """Have each app know of the blueprint that it registers."""
 
     @blueprint.record

@@ -1,0 +1,147 @@
+"""Rows as orders: checked, all of them, before the first is paid for."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Collection
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+
+from ...errors import InvalidRequest
+from ...errors import NotConfigured
+from ...inputs import target_format
+from ...keys import check_metadata
+from ...options import ImageGenerationConfig
+from ..output import plural
+from ..picture_options import FIELDS
+from ..picture_options import config_values
+from .tables import RawRow
+from .templates import Template
+
+if TYPE_CHECKING:
+    from ...service import MediaService
+
+MAX_TOLD = 3
+"""Faults of rows that are told; the others are counted."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Order:
+    """One picture to make."""
+
+    number: int
+    """The row's number, from 1."""
+    line: int
+    """Its line in the file."""
+    prompt: str
+    object_key: str
+    config: ImageGenerationConfig
+    metadata: dict[str, Any]
+    variants: Mapping[str, Any] | None
+    spender: str | None
+    name: str
+    """Its idempotency key: of all that the row says of the picture, not of where it stands."""
+
+    @property
+    def place(self) -> str:
+        """For messages."""
+        return f"Row {self.number} (line {self.line})"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How rows become orders."""
+
+    prompt: Template
+    key: Template
+    options: Mapping[str, Any]
+    """Fields of the config for rows that say nothing else."""
+    variants: Mapping[str, Any] | None
+    """Of each picture; None for those of MEDIA_VARIANTS."""
+    spender: str | None
+    """Whose budget, for rows that say nobody's."""
+    ignored: Collection[str]
+    """Columns that are no options, whatever they are called."""
+    run: str
+    """Tells this run from others over the same rows."""
+
+    def orders(self, rows: list[RawRow], service: MediaService) -> list[Order]:
+        """An order for each row.
+
+        :raises InvalidRequest: rows are wrong; names the first of them, and the columns.
+        """
+        orders: list[Order] = []
+        faults: dict[str, list[str]] = {}
+        seen: dict[str, RawRow] = {}
+        for row in rows:
+            try:
+                order = self._order(row, service)
+            except (InvalidRequest, NotConfigured) as error:
+                faults.setdefault(error.message.rstrip("."), []).append(row.place)
+                continue
+            first = seen.setdefault(order.object_key, row)
+            if first is not row:
+                fault = f"the key {order.object_key!r} is that of row {first.number} too"
+                faults.setdefault(fault, []).append(row.place)
+            orders.append(order)
+        if faults:
+            raise InvalidRequest(f"{_told(faults)}. Nothing was paid.")
+        return orders
+
+    def _order(self, row: RawRow, service: MediaService) -> Order:
+        prompt = self.prompt.fill(row.values)
+        key = service.storage.check_key(self.key.fill(row.values))
+        values = {name: value for name, value in row.values.items() if name not in self.ignored}
+        said = dict(self.options) | _config(values)
+        config = ImageGenerationConfig.from_dict(said)
+        service.delivery.asked(key, self.variants, target_format(key, config.format))
+        metadata = values.get("metadata") or {}
+        if not isinstance(metadata, dict):
+            raise InvalidRequest("column 'metadata' must be an object of JSON lines")
+        check_metadata(metadata)
+        spender = values.get("spender") or self.spender
+        about = [service.storage.location, service.config.generator, key, prompt, said, metadata]
+        about += [self.variants] if self.variants else []
+        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+        return Order(
+            number=row.number,
+            line=row.line,
+            prompt=prompt,
+            object_key=key,
+            config=config,
+            metadata=metadata,
+            variants=self.variants,
+            spender=None if spender is None else str(spender),
+            name=f"batch:{self.run}:{digest[:40]}",
+        )
+
+
+def _told(faults: Mapping[str, list[str]]) -> str:
+    """The first faults; what many rows have alike is said once."""
+    said = []
+    for fault, places in list(faults.items())[:MAX_TOLD]:
+        more = plural(len(places) - 1, "more row")
+        said.append(f"{places[0]}{f' and {more}' if len(places) > 1 else ''}: {fault}")
+    if len(faults) > MAX_TOLD:
+        said.append(f"and {len(faults) - MAX_TOLD:,} more faults")
+    return "; ".join(said)
+
+
+def _config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the config that a row has columns for.
+
+    :raises InvalidRequest: one is wrong; names the column.
+    """
+    found = config_values(values)
+    for name in FIELDS:
+        if name in found:
+            try:
+                ImageGenerationConfig.from_dict({name: found[name]})
+            except InvalidRequest as error:
+                raise InvalidRequest(
+                    f"column {name!r}: {error.message} Or say --ignore {name}"
+                ) from None
+    return found
