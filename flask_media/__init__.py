@@ -39,6 +39,8 @@ from .standalone import get_image_generation_service
 from .types import Attempt
 from .types import Collected
 from .types import GeneratedImage
+from .types import Health
+from .types import HealthCheck
 from .types import MediaResult
 from .types import ObjectStat
 from .types import PictureInfo
@@ -57,6 +59,8 @@ __all__ = [
     "FlaskMedia",
     "GeneratedImage",
     "GenerationTimeout",
+    "Health",
+    "HealthCheck",
     "IdempotencyConflict",
     "ImageFormat",
     "ImageGenerationConfig",

@@ -18,6 +18,7 @@ from .errors import MediaError
 from .fields import fields
 from .forks import reset_after_fork
 from .generators import make_generator
+from .health import Examiner
 from .jobs import Context
 from .jobs import make_queue
 from .journal import make_journal
@@ -91,6 +92,8 @@ class Parts:
         self._replaced: list[threading.Thread] = []
         self.threads = Threads(config.async_threads)
         """Make the calls that are awaited."""
+        self.examiner = Examiner()
+        """Says how the parts are."""
         reset_after_fork(self)
 
     def _after_fork(self) -> None:

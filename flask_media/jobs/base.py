@@ -54,6 +54,15 @@ class Queue(abc.ABC):
         :raises QueueUnavailable: the queue is out of reach. The journal lists them still.
         """
 
+    @abc.abstractmethod
+    def check(self, seconds: float) -> None:
+        """Fail if it can't take or work on a job now.
+
+        :param seconds: how long to wait for a broker.
+        :raises QueueUnavailable: it is full, out of reach or at its end.
+        :raises NotConfigured: it needs what is not there.
+        """
+
     def close(self) -> None:  # noqa: B027 - workers of their own go on
         """Take no more jobs, and wait for those that this process works on."""
 

@@ -21,7 +21,6 @@ from celery.exceptions import Reject
 from celery.exceptions import Retry
 from flask import current_app
 from flask import has_app_context
-from kombu import pools
 
 from ..errors import InProgress
 from ..errors import JournalError
@@ -119,6 +118,15 @@ class CeleryQueue(Queue):
 
         yield put
 
+    def check(self, seconds: float) -> None:
+        app = self._task().app
+        if app.conf.task_always_eager:
+            return
+        from .celery_check import connect
+
+        with connect(app, seconds):
+            pass
+
     def make_variants(self, object_key: str) -> None:
         self._publish(self._task(MAKE_VARIANTS), object_key)
 
@@ -178,7 +186,9 @@ class CeleryQueue(Queue):
         """
         with self._lock:
             if self._producers is None:
-                self._producers = _make_pool(app)
+                from .celery_check import make_pool
+
+                self._producers = make_pool(app)
             if self._producers is None:
                 raise NotConfigured(
                     "The broker of the app's Celery app can't be used: its broker_url is no URL, "
@@ -316,21 +326,6 @@ class CeleryQueue(Queue):
             raise
         logger.info("Job %s: sent to the queue anew", job_id, extra=fields(job_id=job_id))
         return True
-
-
-def _make_pool(app: Any) -> Any:
-    """See :meth:`CeleryQueue._pool`; None where that can't be: the reason may quote the password,
-    so that nobody is to have it as a context either."""
-    bounds = dict.fromkeys(TRANSPORT_BOUNDS, BROKER_SECONDS)
-    limit = app.conf.broker_pool_limit or 10
-    make: Any = pools.ProducerPool
-    try:
-        options = bounds | app.conf.broker_transport_options
-        connection = app.connection_for_write(transport_options=options)
-        connection.as_uri()  # looks for the transport
-        return make(connection.Pool(limit=limit), limit=limit)
-    except Exception:  # noqa: BLE001 - each transport has errors of its own
-        return None
 
 
 def _queue(name: str) -> CeleryQueue:

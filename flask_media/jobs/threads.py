@@ -78,17 +78,27 @@ class ThreadQueue(Queue):
         self._wanted.put(object_key)
         self.start()
 
+    def check(self, seconds: float) -> None:  # noqa: ARG002 - there is no broker
+        with self._changed:
+            self._check()
+            if self._sweeper is not None and not self._sweeper.is_alive():
+                raise QueueUnavailable("The thread that goes on with jobs of dead processes died.")
+
+    def _check(self) -> None:
+        """Fail if there is no place; the lock is held."""
+        if self._closing.is_set():
+            raise QueueUnavailable("This process ends, so its queue takes no more jobs.")
+        if self._places >= self._size:
+            raise QueueUnavailable(
+                f"{self._places} jobs wait already, the most that MEDIA_QUEUE_SIZE lets a "
+                "process keep waiting. Ask again later, or raise it or MEDIA_QUEUE_THREADS.",
+                retry_after=RETRY_AFTER,
+            )
+
     @contextmanager
     def place(self) -> Iterator[Put]:
         with self._changed:
-            if self._closing.is_set():
-                raise QueueUnavailable("This process ends, so its queue takes no more jobs.")
-            if self._places >= self._size:
-                raise QueueUnavailable(
-                    f"{self._places} jobs wait already, the most that MEDIA_QUEUE_SIZE lets a "
-                    "process keep waiting. Ask again later, or raise it or MEDIA_QUEUE_THREADS.",
-                    retry_after=RETRY_AFTER,
-                )
+            self._check()
             self._places += 1
         was_put = False
 

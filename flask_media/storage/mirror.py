@@ -91,6 +91,10 @@ class MirroredStorage(Storage):
             return
         raise said
 
+    def reach(self) -> None:
+        """As the main storage: no picture is stored without it."""
+        self._main.reach()
+
     @property
     def is_open(self) -> bool:
         """As the main storage."""
