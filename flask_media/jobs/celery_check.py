@@ -78,12 +78,12 @@ def find_workers(app: Any, seconds: float) -> Workers:
     """
     with connect(app, seconds) as connection:
         place = connection.as_uri()  # without the password
+        tasks: dict[str, list[str]] = {}
+        failure = ""
         try:
             tasks = app.control.inspect(timeout=seconds, connection=connection).registered() or {}
         except Exception as error:  # noqa: BLE001 - each transport has errors of its own
             failure = type(error).__name__
-        else:
-            failure = ""
     if failure:
         raise QueueUnavailable(f"Celery's broker {place} can't be reached ({failure}).")
     able = {name for name, known in tasks.items() if any(_is_ours(task) for task in known)}
