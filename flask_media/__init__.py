@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from .types import Attempt
     from .types import Collected
     from .types import GeneratedImage
+    from .types import Health
+    from .types import HealthCheck
     from .types import MediaResult
     from .types import ObjectStat
     from .types import PictureInfo
@@ -61,6 +63,8 @@ __all__ = [
     "FlaskMedia",
     "GeneratedImage",
     "GenerationTimeout",
+    "Health",
+    "HealthCheck",
     "IdempotencyConflict",
     "ImageFormat",
     "ImageGenerationConfig",

@@ -12,6 +12,7 @@ from .errors import ProviderError
 from .errors import ProviderRefused
 from .errors import ProviderUnavailable
 from .errors import RateLimited
+from .fields import fields
 
 if TYPE_CHECKING:
     import tenacity
@@ -71,6 +72,12 @@ def ask(
             "Job %s: call %d of at most %d was refused (%s); asking %s in %.2f s",
             *(job_id, state.attempt_number, max_calls, type(error).__name__, rest[0]),
             state.upcoming_sleep,
+            extra=fields(
+                job_id=job_id,
+                attempt=state.attempt_number,
+                seconds=state.upcoming_sleep,
+                error=error,
+            ),
         )
 
     attempts = tenacity.Retrying(

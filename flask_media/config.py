@@ -189,6 +189,9 @@ class MediaConfig:
     """How often a job in the background is tried again after an error that can pass."""
     queue_retry_seconds: float = _key("MEDIA_QUEUE_RETRY_SECONDS", check_seconds, 10.0)
     """Seconds before the first of these, where the provider does not say; doubled each time."""
+    async_threads: int = _key("MEDIA_ASYNC_THREADS", check_count(1, 1024), 64)
+    """Most calls that a process awaits at once (``agenerate_and_upload`` and so on), each in a
+    thread; further ones wait for one."""
     budget_per_day: Decimal | None = _key("MEDIA_BUDGET_USD_PER_DAY", check_usd)
     """Most US dollars of the app in a UTC day."""
     budget_per_user_per_day: Decimal | None = _key("MEDIA_BUDGET_USD_PER_USER_PER_DAY", check_usd)

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from .errors import InvalidRequest
 from .errors import JournalError
 from .errors import NotFound
+from .fields import fields
 from .globals import current_media
 from .options import HEX_COLOR
 from .options import check_text
@@ -147,7 +148,8 @@ def _known(key: str) -> PictureInfo | None:
     except NotFound:
         return None
     except JournalError as error:  # the page can be shown without
-        logger.warning("The variants of %r can't be looked up: %s", key, error)
+        extra = fields(object_key=key, error=error)
+        logger.warning("The variants of %r can't be looked up: %s", key, error, extra=extra)
         return None
 
 

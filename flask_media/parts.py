@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from .awaited import Threads
 from .config import MediaConfig
 from .errors import MediaError
+from .fields import fields
 from .forks import reset_after_fork
 from .generators import make_generator
 from .jobs import Context
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from .delivery.upkeep import Delivery
     from .generators.base import Generator
+    from .health import Examiner
     from .jobs.base import Queue
     from .journal.journal import Journal
     from .pipeline import Pipeline
@@ -87,6 +90,9 @@ class Parts:
         self._queue_made: Queue | None = None
         self._starter: threading.Thread | None = None
         self._replaced: list[threading.Thread] = []
+        self.threads = Threads(config.async_threads)
+        """Make the calls that are awaited."""
+        self._examiner: Examiner | None = None
         reset_after_fork(self)
 
     def _after_fork(self) -> None:
@@ -94,6 +100,16 @@ class Parts:
         self._lock = threading.RLock()
         self._starter = None
         self._replaced = []
+
+    @property
+    def examiner(self) -> Examiner:
+        """Says how the parts are; made at first use."""
+        with self._lock:
+            if self._examiner is None:
+                from .health import Examiner
+
+                self._examiner = Examiner()
+            return self._examiner
 
     @property
     def generator(self) -> Generator:
@@ -182,6 +198,7 @@ class Parts:
 
         What waits there is left to other processes. Used again, the service opens anew.
         """
+        self.threads.close()
         with self._lock:
             starter, self._starter = self._starter, None
             replaced, self._replaced = self._replaced, []
@@ -230,7 +247,11 @@ class Parts:
                 if self.config.queue == "threads":
                     self.queue.start()
         except MediaError as error:
-            logger.warning("Jobs that dead processes left can't be looked for: %s", error)
+            logger.warning(
+                "Jobs that dead processes left can't be looked for: %s",
+                error,
+                extra=fields(error=error),
+            )
 
     def reconfigure(self, *, unset: Mapping[str, Any] | None = None, **values: Any) -> None:
         """Go on with other values of the config, where they are not None.

@@ -13,6 +13,7 @@ from werkzeug.datastructures import FileStorage
 
 from . import prompts
 from . import signals
+from . import telemetry
 from .config import MediaConfig
 from .delivery.upkeep import Delivery
 from .errors import InProgress
@@ -38,13 +39,13 @@ from .request import generation_job
 from .request import upload_job
 from .stages import derived
 from .stages import finished
+from .stages import tell_of_manifest
 from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationJob
 from .values import Terms
 from .values import Wanted
 from .work import Work
-from .work import tell_of_manifest
 
 if TYPE_CHECKING:
     import jinja2
@@ -114,6 +115,8 @@ class Pipeline(Recovery):
         held: MediaResult | Claim | Finished | Busy = self._begin(asking, job)
         while not isinstance(held, MediaResult):
             held = self._joined(held, job, asking, wait=terms.wait)
+        if held.cached:
+            telemetry.found(held)
         if job.variants and held.job_id != job.id:  # begun by another asking
             return self._delivery.with_variants(held, job.variants)
         return held
@@ -151,7 +154,9 @@ class Pipeline(Recovery):
     def _found(self, record: Record, job: GenerationJob) -> Record:
         """The job of another asking, whose picture gets the variants of this one too."""
         if record.result is not None:
-            self.with_variants(MediaResult.from_dict(record.result), job.variants)
+            result = MediaResult.from_dict(record.result)
+            telemetry.found(dataclasses.replace(result, cached=True))
+            self.with_variants(result, job.variants)
         return record
 
     def known(self, wanted: Wanted, terms: Terms) -> Record | None:

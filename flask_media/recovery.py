@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import signals
+from . import telemetry
 from .errors import JobCancelled
 from .errors import MediaError
+from .fields import fields
 from .journal.codec import load_error
 from .journal.codec import load_job
 from .journal.journal import Journal
@@ -70,7 +72,7 @@ class Recovery:
             except MediaError as error:
                 results.append(error)
             except Exception as error:  # one that no stage foresaw must not stop the others
-                logger.exception("Job %s: can't be finished", job_id)
+                logger.exception("Job %s: can't be finished", job_id, extra=fields(job_id=job_id))
                 results.append(
                     MediaError(f"{type(error).__name__}: {error}", job_id=job_id, retryable=False)
                 )
@@ -169,9 +171,15 @@ class Recovery:
         failure: MediaError | None = None
         is_kept = False
         try:
-            return self._work.go_on(claim, job, buy=buy, keep=keep)
+            return telemetry.work(
+                claim, job, lambda: self._work.go_on(claim, job, buy=buy, keep=keep)
+            )
         except LostHoldError:
-            logger.info("Job %s: it was cancelled, or another process took it over", claim.id)
+            logger.info(
+                "Job %s: it was cancelled, or another process took it over",
+                claim.id,
+                extra=fields(job_id=claim.id),
+            )
             return None
         except MediaError as error:
             error.job_id = claim.id
@@ -230,7 +238,7 @@ class Recovery:
         try:
             return self._loaded(claim)
         except Exception:
-            logger.exception("Job %s: can't be read", claim.id)
+            logger.exception("Job %s: can't be read", claim.id, extra=fields(job_id=claim.id))
         key: str | None = None
         with contextlib.suppress(MediaError):  # where the journal is why
             key = self._journal.record(claim.id).object_key

@@ -6,24 +6,21 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import date
-from datetime import timedelta
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import overload
 
+from .awaited import awaited
 from .errors import InvalidRequest
 from .errors import MediaError
 from .errors import NotFound
 from .errors import QueueUnavailable
+from .operated import OperatedService
 from .options import ImageGenerationConfig
-from .stored import StoredPictures
 
 if TYPE_CHECKING:
     from .inputs import PictureSource
     from .jobs.handle import MediaJob
     from .journal.records import Record
-    from .journal.spend import Spend
-    from .types import Collected
     from .types import GeneratedImage
     from .types import MediaResult
     from .values import Terms
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     from .variants import VariantSpec
 
 
-class MediaService(StoredPictures):
+class MediaService(OperatedService):
     """Generates pictures and stores them; ``current_media`` is the one of the current app.
 
     Threads may share it. It opens nothing before its first use, so it can be made before a fork.
@@ -182,6 +179,13 @@ class MediaService(StoredPictures):
             self.generate_and_upload, requests, concurrency=concurrency, context=self._context
         )
 
+    # What an app awaits
+
+    agenerate_and_upload = awaited(generate_and_upload)
+    agenerate = awaited(generate)
+    aupload = awaited(upload)
+    agenerate_many = awaited(generate_many)
+
     # What is made in the background
 
     def generate_later(
@@ -236,6 +240,8 @@ class MediaService(StoredPictures):
             keep_original=keep_original,
         )
         return self.put_in_queue(wanted, terms)
+
+    agenerate_later = awaited(generate_later)
 
     def check(self, wanted: Wanted) -> None:
         """Check a request as :meth:`generate_later` does, and record nothing.
@@ -316,7 +322,9 @@ class MediaService(StoredPictures):
     def _handle(self, record: Record, **values: Any) -> MediaJob:
         from .jobs.handle import MediaJob
 
-        return MediaJob(self._pipeline, record, start_queue=self.start_queue, **values)
+        return MediaJob(
+            self._pipeline, record, start_queue=self.start_queue, threads=self._threads, **values
+        )
 
     def _record(self, job_id: str, spender: str | None) -> Record:
         record = self.journal.record(job_id)
@@ -340,6 +348,8 @@ class MediaService(StoredPictures):
         """
         return self._pipeline.resume(job_id, buy=buy)
 
+    aresume = awaited(resume)
+
     def resume_all(self) -> list[MediaResult | GeneratedImage | MediaError]:
         """Go on with all jobs that dead processes left; safe in many processes at once.
 
@@ -351,49 +361,3 @@ class MediaService(StoredPictures):
         results = self._pipeline.resume_all()
         self._parts.start_courier()
         return results
-
-    @overload
-    def usage(self, since: date | None = None, by: None = None) -> Spend: ...
-
-    @overload
-    def usage(self, since: date | None = None, *, by: str) -> dict[str, Spend]: ...
-
-    @overload
-    def usage(self, since: date | None, by: str) -> dict[str, Spend]: ...
-
-    def usage(self, since: date | None = None, by: str | None = None) -> Spend | dict[str, Spend]:
-        """What was spent.
-
-        :param since: a day or time (UTC where it names no zone) to count from.
-        :param by: ``day``, ``model`` or ``spender`` for a sum each; None for one of all.
-        :raises InvalidRequest: ``since`` or ``by`` is something else.
-        """
-        if by not in (None, "day", "model", "spender"):
-            raise InvalidRequest(f"by is {by!r}; it must be 'day', 'model', 'spender' or None.")
-        from .inputs import moment
-
-        sums = self.journal.spent(None if since is None else moment("since", since), by)
-        return sums if by else sums[""]
-
-    def gc(self, older_than: timedelta | None = None) -> Collected:
-        """Tidy up: forget finished jobs, delete what is left of pictures that are gone, and repair
-        the mirror.
-
-        A job is never forgotten whose picture is not stored; with one goes its idempotency key.
-        The storage is asked once for each picture that has variants, and with MEDIA_STORAGE_MIRROR
-        the mirror for each object.
-
-        :param older_than: how long ago jobs were finished; None is MEDIA_RETENTION_DAYS.
-        :returns: how many of each.
-        :raises InvalidRequest: it is negative.
-        :raises JournalError: the journal can't be written.
-        """
-        from .types import Collected
-
-        if older_than is None and self._config.retention_days is not None:
-            older_than = timedelta(days=self._config.retention_days)
-        if older_than is not None and older_than < timedelta(0):
-            raise InvalidRequest("older_than must not be negative.")
-        jobs = self.journal.collect(older_than.total_seconds()) if older_than is not None else 0
-        deleted, copied = self.delivery.collect()
-        return Collected(jobs=jobs, deleted=deleted, copied=copied)

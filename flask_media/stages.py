@@ -11,6 +11,7 @@ from typing import Any
 from typing import TypeVar
 
 from .errors import InvalidImage
+from .fields import fields
 from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationAnswer
@@ -91,28 +92,44 @@ def derived(
     """
     from . import imaging
 
-    values: dict[str, Any] = {"provenance": _or_none(lambda: imaging.provenance(came, picture))}
+    values: dict[str, Any] = {
+        "provenance": _or_none(job, lambda: imaging.provenance(came, picture))
+    }
     if job.keep_original and came is not picture:
         values["original"] = came
     preview: Any = None
     if job.variants and is_eager:
-        made = _or_none(lambda: imaging.derive(picture, job.variants, marks=marks))
+        made = _or_none(job, lambda: imaging.derive(picture, job.variants, marks=marks))
         if made is not None:
             values["variants"], preview = made
     elif job.variants or has_preview:
-        preview = _or_none(lambda: imaging.preview(picture))
+        preview = _or_none(job, lambda: imaging.preview(picture))
     if preview is not None:
         values |= {"placeholder": preview.placeholder, "color": preview.color}
     return values
 
 
-def _or_none(make: Callable[[], Value]) -> Value | None:
+def _or_none(job: Job, make: Callable[[], Value]) -> Value | None:
     """What is made, or nothing: a picture that is paid for is worth more than what is beside it."""
     try:
         return make()
     except Exception:
-        logger.exception("What belongs to a picture can't be made")
+        extra = fields(job)
+        logger.exception("What belongs to a picture can't be made", extra=extra)
         return None
+
+
+def tell_of_manifest(job: Job, made: Made) -> None:
+    """Log that a file came with a C2PA manifest, and what was made of it has none."""
+    provenance = made.provenance
+    if provenance is None or not provenance.c2pa or provenance.c2pa_kept:
+        return
+    logger.warning(
+        "Job %s: the picture was encoded anew, and so lost its C2PA manifest (made by %s). In the "
+        "size and format that it came in it keeps it; keep_original keeps the file beside it.",
+        *(job.id, provenance.claim_generator or "somebody unnamed"),
+        extra=fields(job),
+    )
 
 
 def finished(picture: Picture, **values: Any) -> Made:

@@ -135,6 +135,42 @@ class Attempt:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class HealthCheck:
+    """How one part of a service is."""
+
+    ok: bool
+    """Whether it works."""
+    seconds: float
+    """How long that took to find out."""
+    reason: str | None = None
+    """What is wrong, None where nothing is; for whoever runs the app, not for its users."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by name, JSON-safe."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Health:
+    """How a service is: whether it can take, make and keep pictures now."""
+
+    checks: Mapping[str, HealthCheck]
+    """By name: ``config``, ``journal``, ``storage`` and ``queue``."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of them work."""
+        return all(check.ok for check in self.checks.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """``ok`` and ``checks``, JSON-safe."""
+        return {
+            "ok": self.ok,
+            "checks": {name: check.to_dict() for name, check in self.checks.items()},
+        }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Collected:
     """What ``gc`` did."""
 

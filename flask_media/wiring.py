@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 
+from .awaited import Threads
 from .config import MediaConfig
 from .config_checks import conceal
 from .errors import InvalidConfig
@@ -137,6 +138,10 @@ class Wiring:
         :raises NotConfigured: it needs what is not there.
         """
         return self._parts.queue
+
+    @property
+    def _threads(self) -> Threads:
+        return self._parts.threads
 
     @property
     def _pipeline(self) -> Pipeline:

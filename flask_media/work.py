@@ -16,6 +16,7 @@ from typing import Any
 from typing import TypeVar
 
 from . import signals
+from . import telemetry
 from .attempts import ask
 from .config import MediaConfig
 from .delivery.upkeep import Delivery
@@ -30,6 +31,7 @@ from .errors import ProviderRefused
 from .errors import ProviderUnavailable
 from .errors import RateLimited
 from .errors import UploadFailed
+from .fields import fields
 from .journal.journal import Journal
 from .journal.listing import Listing
 from .journal.records import Claim
@@ -38,6 +40,7 @@ from .journal.steps import LostHoldError
 from .stages import generated_image
 from .stages import media_result
 from .stages import rendered
+from .stages import tell_of_manifest
 from .types import GeneratedImage
 from .types import MediaResult
 from .values import GenerationAnswer
@@ -154,7 +157,8 @@ class Work:
         try:
             self._later(key)
         except Exception as error:  # noqa: BLE001 - the picture is stored, whatever a broker raises
-            logger.warning("The variants of %r wait: %s", key, error)
+            extra = fields(object_key=key, error=error)
+            logger.warning("The variants of %r wait: %s", key, error, extra=extra)
 
     def with_variants(
         self, result: MediaResult, variants: Mapping[str, VariantSpec] | None
@@ -164,7 +168,10 @@ class Work:
         try:
             result, is_left = self._delivery.with_later(result, variants)
         except MediaError as error:  # the picture itself is there
-            logger.warning("The variants of %r can't be listed: %s", result.object_key, error)
+            said = fields(object_key=result.object_key, error=error)
+            logger.warning(
+                "The variants of %r can't be listed: %s", result.object_key, error, extra=said
+            )
             return result
         if is_left:
             self._have_made(result.object_key)
@@ -175,7 +182,8 @@ class Work:
         try:
             return step(*arguments)
         except JournalError as error:
-            logger.error("What is done could not be recorded: %s", error)  # noqa: TRY400
+            extra = fields(error=error)
+            logger.error("What is done could not be recorded: %s", error, extra=extra)  # noqa: TRY400
         return None
 
     def _keep(self, claim: Claim, data: bytes, error: UploadFailed) -> None:
@@ -211,6 +219,7 @@ class Work:
         logger.info(
             "Job %s: asking for %d x %d pixels, %d references",
             *(job.id, request.width, request.height, len(request.references)),
+            extra=fields(job),
         )
         started = time.monotonic()
         is_recorded, is_first = claim.state is State.GENERATING, True
@@ -236,10 +245,12 @@ class Work:
                 self._end(claim, error)
             self.failed(signals.generation_failed, job, error, claim)
             raise
+        seconds = time.monotonic() - started
         logger.info(
             "Job %s: %s answered call %d after %.2f s with %d bytes, cost %s USD",
-            *(job.id, answer.model, len(claim.attempts), time.monotonic() - started),
+            *(job.id, answer.model, len(claim.attempts), seconds),
             *(len(answer.data), "unknown" if answer.cost_usd is None else answer.cost_usd),
+            extra=fields(job, attempt=len(claim.attempts), seconds=seconds, answer=answer),
         )
         self.record(self._journal.generated, claim, answer)
         return answer
@@ -247,7 +258,7 @@ class Work:
     def _call(self, claim: Claim, request: GenerationRequest) -> GenerationAnswer:
         """Make one call; one without an answer is recorded."""
         try:
-            return self._generator.generate(request)
+            return telemetry.call(self._generator, request, len(claim.attempts))
         except OutcomeUnknown as error:
             error.retryable = self._may_ask_again(claim, after=1, is_unknown=True)
             self.record(self._journal.unknown, claim, error)
@@ -336,7 +347,11 @@ class Work:
         """
         self.emit(signals.upload_started, job)
         try:
-            derived = self._delivery.store(job, key, made, seek=seek)
+            derived = telemetry.store(
+                job,
+                self._config.storage_name,
+                lambda: self._delivery.store(job, key, made, seek=seek),
+            )
             is_generated = isinstance(job, GenerationJob) and self._generator.is_trained
             result, listing = self._delivery.told(
                 media_result(job, key, made), made.picture, derived, is_generated=is_generated
@@ -345,7 +360,9 @@ class Work:
             raise UploadFailed(
                 f"{key!r} could not be stored: {cause}", retryable=cause.retryable
             ) from cause
-        logger.info("Job %s: stored %d bytes as %r", job.id, result.size_bytes, key)
+        size = result.size_bytes
+        extra = fields(job, size_bytes=size)
+        logger.info("Job %s: stored %d bytes as %r", job.id, size, key, extra=extra)
         return result, listing
 
     def failed(
@@ -356,7 +373,8 @@ class Work:
         if isinstance(error, MediaError):
             error.job_id = job.id
         level = logging.INFO if isinstance(error, JobCancelled) else logging.WARNING
-        logger.log(level, "Job %s: %s: %s", job.id, type(error).__name__, error)
+        extra = fields(job, error=error)
+        logger.log(level, "Job %s: %s: %s", job.id, type(error).__name__, error, extra=extra)
         if claim and isinstance(error, MediaError) and claim.is_retried(error):
             return
         if claim:
@@ -373,18 +391,6 @@ class Work:
             prompt=job.prompt,
             **values,
         )
-
-
-def tell_of_manifest(job: Job, made: Made) -> None:
-    """Log that a file came with a C2PA manifest, and what was made of it has none."""
-    provenance = made.provenance
-    if provenance is None or not provenance.c2pa or provenance.c2pa_kept:
-        return
-    logger.warning(
-        "Job %s: the picture was encoded anew, and so lost its C2PA manifest (made by %s). In the "
-        "size and format that it came in it keeps it; keep_original keeps the file beside it.",
-        *(job.id, provenance.claim_generator or "somebody unnamed"),
-    )
 
 
 def _will_pass(error: MediaError) -> bool:

@@ -19,6 +19,7 @@ from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import NotFound
 from ..errors import StorageError
+from ..fields import fields
 from ..journal.listing import Derivative
 from ..journal.listing import Listing
 from ..journal.listing import Made as MadeState
@@ -180,7 +181,8 @@ class Shelf:
         except MediaError as error:
             if error.retryable or one.spec is None:
                 raise
-            logger.warning("The variant %r can't be stored now: %s", one.key, error)
+            extra = fields(job, object_key=one.key, error=error)
+            logger.warning("The variant %r can't be stored now: %s", one.key, error, extra=extra)
             return one
         return stored
 
@@ -249,7 +251,7 @@ class Shelf:
             try:
                 count += self._delete_left(key)
             except MediaError as error:
-                logger.warning("%r is left to gc(): %s", key, error)
+                logger.warning("%r is left to gc(): %s", key, error, extra=fields(object_key=key))
         return count
 
     def _delete_left(self, key: str) -> bool:

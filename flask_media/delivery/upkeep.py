@@ -14,6 +14,7 @@ from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import NotFound
 from ..errors import StorageError
+from ..fields import fields
 from ..inputs import target_format
 from ..journal.listing import Listing
 from ..journal.listing import Made
@@ -132,7 +133,8 @@ class Delivery(VariantMaker):
         try:
             self.recheck(key, given_up=True)
         except MediaError as error:
-            logger.warning("What is under %r is left to gc(): %s", key, error)
+            extra = fields(object_key=key, error=error)
+            logger.warning("What is under %r is left to gc(): %s", key, error, extra=extra)
 
     def publish(self, key: str) -> str:
         """See :meth:`flask_media.MediaService.publish`."""
@@ -164,7 +166,12 @@ class Delivery(VariantMaker):
             except (NotFound, NotConfigured):
                 pass  # it is why
             except MediaError as error:
-                logger.warning("%r may be public, though its picture is not: %s", key, error)
+                logger.warning(
+                    "%r may be public, though its picture is not: %s",
+                    key,
+                    error,
+                    extra=fields(object_key=key, error=error),
+                )
 
     def unpublish(self, key: str) -> None:
         """See :meth:`flask_media.MediaService.unpublish`."""
@@ -270,7 +277,8 @@ def _count(step: Callable[[Item], int], items: Iterable[Item]) -> int:
             count += step(item)
             failures = 0
         except MediaError as error:
-            logger.warning("%r is left for the next gc(): %s", item, error)
+            extra = fields(error=error)
+            logger.warning("%r is left for the next gc(): %s", item, error, extra=extra)
             failures += 1
             if failures == MOST_FAILURES:  # the storage is away: each would wait for it as long
                 break

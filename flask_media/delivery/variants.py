@@ -16,6 +16,7 @@ from ..errors import InvalidImage
 from ..errors import InvalidRequest
 from ..errors import NotFound
 from ..errors import StorageError
+from ..fields import fields
 from ..forks import reset_after_fork
 from ..inputs import read_bytes
 from ..journal.listing import Derivative
@@ -91,7 +92,12 @@ class VariantMaker(Shelf):
             try:
                 listing = self.make(result.object_key, variants)
             except (StorageError, InvalidImage) as error:  # the picture itself is there
-                logger.warning("The variants of %r can't be made: %s", result.object_key, error)
+                logger.warning(
+                    "The variants of %r can't be made: %s",
+                    result.object_key,
+                    error,
+                    extra=fields(object_key=result.object_key, error=error),
+                )
         return self._with_variants(result, listing)
 
     def with_later(

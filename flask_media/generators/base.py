@@ -20,6 +20,16 @@ class Generator(abc.ABC):
     is_trained: ClassVar[bool] = True
     """Whether a trained model draws: files that are made of its pictures say so (XMP)."""
 
+    @property
+    def provider(self) -> str:
+        """Who draws, as OpenTelemetry's conventions name them (``gen_ai.provider.name``)."""
+        return type(self).__name__
+
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """Host and port that are asked, for telemetry; None where there is none."""
+        return None
+
     @abc.abstractmethod
     def check(self, request: GenerationRequest) -> None:
         """Fail before anything is paid if the request can't succeed. Makes no network call.

@@ -8,6 +8,7 @@ import threading
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ..config_checks import Secret
 from ..errors import AnswerError
@@ -17,6 +18,7 @@ from ..errors import NotConfigured
 from ..errors import OutcomeUnknown
 from ..errors import ProviderRefused
 from ..errors import ProviderUnavailable
+from ..fields import fields
 from ..forks import reset_after_fork
 from ..stray import announce
 from ..transport import Exchange
@@ -83,6 +85,19 @@ class GeminiGenerator(Generator):
         self._client: GeminiClient | None = None
         self._client_pid = 0
         reset_after_fork(self)
+
+    @property
+    def provider(self) -> str:
+        """``gcp.gemini`` or ``gcp.vertex_ai``."""
+        return "gcp.vertex_ai" if self._vertexai else "gcp.gemini"
+
+    @property
+    def server(self) -> tuple[str, int] | None:
+        """That of GEMINI_BASE_URL, else Google's."""
+        from .gemini_client import api_url
+
+        url = urlsplit(api_url(self._base_url, self._location if self._vertexai else None))
+        return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
 
     def check(self, request: GenerationRequest) -> None:
         """Fail before anything is paid. Makes no network call.
@@ -185,6 +200,7 @@ class GeminiGenerator(Generator):
                 "%s is not in the table of models; it is asked as it is, for a common ratio and "
                 "its own default size.",
                 name,
+                extra=fields(model=name),
             )
         return passed_through(name)
 

@@ -32,6 +32,15 @@ MULTI_REGIONS = ("us", "eu")
 """Vertex AI locations of several regions, which have hosts of another form."""
 
 
+def api_url(base_url: str | None, location: str | None) -> str:
+    """What requests go to.
+
+    :param base_url: GEMINI_BASE_URL.
+    :param location: of Vertex AI; None for the Developer API.
+    """
+    return base_url or (DEVELOPER_URL if location is None else vertex_url(location))
+
+
 def vertex_url(location: str) -> str:
     """The host of a Vertex AI location."""
     if location == "global":
@@ -90,7 +99,7 @@ class GeminiClient:
         timeout: float,
         vertex: tuple[str, str] | None,
     ) -> None:
-        url = base_url or (vertex_url(vertex[1]) if vertex else DEVELOPER_URL)
+        url = api_url(base_url, vertex[1] if vertex else None)
         self.road = Road(url, httpx2.create_ssl_context)
         self._transport = _Transport(self.road)
         self._credentials: VertexCredentials | None = None

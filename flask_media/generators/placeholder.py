@@ -100,6 +100,11 @@ class PlaceholderGenerator(Generator):
 
     is_trained = False
 
+    @property
+    def provider(self) -> str:
+        """None that the conventions know."""
+        return "flask_media.placeholder"
+
     def check(self, request: GenerationRequest) -> None:
         """Nothing can be missing but room.
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import genai_prices  # noqa: TID253 (this module is imported at the first call)
 
+from ..fields import fields
 from ..types import Usage
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ def cost_of(model: str, usage: Usage | None) -> Decimal | None:
     except LookupError:
         return None
     except Exception as error:  # noqa: BLE001 (a paid picture is worth more than its price)
-        logger.warning("No price for %s: %s", model, type(error).__name__)
+        extra = fields(model=model, error=error)
+        logger.warning("No price for %s: %s", model, type(error).__name__, extra=extra)
         return None
 
 

@@ -13,6 +13,7 @@ from ..errors import BudgetExceeded
 from ..errors import MediaError
 from ..errors import ProviderError
 from ..errors import RateLimited
+from ..fields import fields
 
 if TYPE_CHECKING:
     from ..journal.records import Claim
@@ -51,6 +52,15 @@ class Queue(abc.ABC):
         """Have the variants of a stored picture made that the journal lists for the queue.
 
         :raises QueueUnavailable: the queue is out of reach. The journal lists them still.
+        """
+
+    @abc.abstractmethod
+    def check(self, seconds: float) -> None:
+        """Fail if it can't take or work on a job now.
+
+        :param seconds: how long to wait for a broker.
+        :raises QueueUnavailable: it is full, out of reach or at its end.
+        :raises NotConfigured: it needs what is not there.
         """
 
     def close(self) -> None:  # noqa: B027 - workers of their own go on
@@ -95,7 +105,13 @@ class Runner:
             delay = self.delay(error, tries)
             if delay is None:
                 raise
-            logger.info("Job %s: %s; trying again in %.0f s", claim.id, type(error).__name__, delay)
+            logger.info(
+                "Job %s: %s; trying again in %.0f s",
+                claim.id,
+                type(error).__name__,
+                delay,
+                extra=fields(job_id=claim.id, error=error, seconds=delay),
+            )
             return delay
 
     def delay(self, error: MediaError, tries: int) -> float | None:

@@ -21,13 +21,13 @@ from celery.exceptions import Reject
 from celery.exceptions import Retry
 from flask import current_app
 from flask import has_app_context
-from kombu import pools
 
 from ..errors import InProgress
 from ..errors import JournalError
 from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import QueueUnavailable
+from ..fields import fields
 from ..forks import reset_after_fork
 from ..types import MediaResult
 from .base import Put
@@ -107,7 +107,8 @@ class CeleryQueue(Queue):
                 if not self._pipeline.hand_over(claim, LOST_AFTER):
                     return
             except JournalError as error:  # it is recorded, and anybody's after the lease
-                logger.warning("Job %s: can't be handed over: %s", claim.id, error)
+                extra = fields(job_id=claim.id, error=error)
+                logger.warning("Job %s: can't be handed over: %s", claim.id, error, extra=extra)
                 return
             try:
                 self._publish(task, claim.id, task_id=claim.id)
@@ -116,6 +117,15 @@ class CeleryQueue(Queue):
                     raise
 
         yield put
+
+    def check(self, seconds: float) -> None:
+        app = self._task().app
+        if app.conf.task_always_eager:
+            return
+        from .celery_check import connect
+
+        with connect(app, seconds):
+            pass
 
     def make_variants(self, object_key: str) -> None:
         self._publish(self._task(MAKE_VARIANTS), object_key)
@@ -176,7 +186,9 @@ class CeleryQueue(Queue):
         """
         with self._lock:
             if self._producers is None:
-                self._producers = _make_pool(app)
+                from .celery_check import make_pool
+
+                self._producers = make_pool(app)
             if self._producers is None:
                 raise NotConfigured(
                     "The broker of the app's Celery app can't be used: its broker_url is no URL, "
@@ -227,7 +239,12 @@ class CeleryQueue(Queue):
         try:
             self._pipeline.hand_over(claim, delay + LOST_AFTER)
         except JournalError as error:  # it is anybody's when the lease has run out
-            logger.warning("Job %s: waits in the queue, unrecorded: %s", claim.id, error)
+            logger.warning(
+                "Job %s: waits in the queue, unrecorded: %s",
+                claim.id,
+                error,
+                extra=fields(job_id=claim.id, error=error),
+            )
         try:
             return self._again(task, claim.id, tries, time.time() + delay)
         except Reject:
@@ -282,9 +299,15 @@ class CeleryQueue(Queue):
                 # That of one job, perhaps; but no broker that is away is waited for with each.
                 refusal, end = error, min(end, time.monotonic() + BROKER_SECONDS)
             except MediaError as error:  # the others must not wait for it
-                logger.warning("Job %s: can't be sent to the queue anew: %s", job_id, error)
+                logger.warning(
+                    "Job %s: can't be sent to the queue anew: %s",
+                    job_id,
+                    error,
+                    extra=fields(job_id=job_id, error=error),
+                )
             except Exception:  # one that nobody foresaw must not stop the others either
-                logger.exception("Job %s: can't be sent to the queue anew", job_id)
+                extra = fields(job_id=job_id)
+                logger.exception("Job %s: can't be sent to the queue anew", job_id, extra=extra)
         if refusal is not None:
             raise refusal
         for key in self._pipeline.delivery.take_left(LOST_AFTER):
@@ -301,23 +324,8 @@ class CeleryQueue(Queue):
         except BaseException:
             self._pipeline.let_go(claim)
             raise
-        logger.info("Job %s: sent to the queue anew", job_id)
+        logger.info("Job %s: sent to the queue anew", job_id, extra=fields(job_id=job_id))
         return True
-
-
-def _make_pool(app: Any) -> Any:
-    """See :meth:`CeleryQueue._pool`; None where that can't be: the reason may quote the password,
-    so that nobody is to have it as a context either."""
-    bounds = dict.fromkeys(TRANSPORT_BOUNDS, BROKER_SECONDS)
-    limit = app.conf.broker_pool_limit or 10
-    make: Any = pools.ProducerPool
-    try:
-        options = bounds | app.conf.broker_transport_options
-        connection = app.connection_for_write(transport_options=options)
-        connection.as_uri()  # looks for the transport
-        return make(connection.Pool(limit=limit), limit=limit)
-    except Exception:  # noqa: BLE001 - each transport has errors of its own
-        return None
 
 
 def _queue(name: str) -> CeleryQueue:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import UTC
@@ -13,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Self
 
+from ..awaited import Threads
 from ..errors import MediaError
 from ..journal.states import State
 from ..variants import VariantSpec
@@ -37,6 +40,10 @@ PROGRESS = {
 """How far a job is, by the steps that it has taken; how long the next one takes, nobody knows."""
 
 
+def _is_over(record: Record) -> bool:
+    return record.has_ended and record.is_told
+
+
 class MediaJob:
     """A picture that is made in the background.
 
@@ -53,6 +60,7 @@ class MediaJob:
         is_reused: bool = False,
         variants: Mapping[str, VariantSpec] | None = MappingProxyType({}),
         start_queue: Callable[[], None] = lambda: None,
+        threads: Threads | None = None,
     ) -> None:
         # Whether the picture was there already when it was asked for, as another request's too.
         self._pipeline = pipeline
@@ -62,6 +70,7 @@ class MediaJob:
         # What was asked for of another asking's picture: its job knows of its own alone.
         self._variants = variants
         self._start_queue = start_queue
+        self._threads = threads or Threads(1)
 
     def __repr__(self) -> str:
         return f"<MediaJob {self.id} {self.status}>"
@@ -207,11 +216,35 @@ class MediaJob:
         :raises JobCancelled: it was cancelled.
         :raises MediaError: there will be none, as :meth:`MediaService.generate_and_upload`.
         """
-        record = self._pipeline.journal.until(
-            self.id, lambda record: record.has_ended and record.is_told, timeout=timeout
-        )
+        record = self._pipeline.journal.until(self.id, _is_over, timeout=timeout)
+        return self._came(timeout, is_over=record is not None)
+
+    async def aresult(self, timeout: float | None = None) -> MediaResult:  # noqa: ASYNC109
+        """As :meth:`result`, to be awaited. No thread waits meanwhile: this process tells of its
+        own steps, and those of others are looked up, every half second at last."""
+        import asyncio
+
+        loop, moved = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed in the middle of this
+                loop.call_soon_threadsafe(moved.set)
+
+        journal = self._pipeline.journal
+        end, pause = math.inf if timeout is None else loop.time() + timeout, 0.01
+        with journal.changes.heard_by(tell):
+            while not (is_over := _is_over(await self._threads.run(journal.record, self.id))):
+                if (left := min(pause, end - loop.time())) <= 0:
+                    break
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(moved.wait(), left)
+                moved.clear()
+                pause = min(pause * 1.5, 0.5)
+        return await self._threads.run(self._came, timeout, is_over=is_over)
+
+    def _came(self, timeout: float | None, *, is_over: bool) -> MediaResult:
         self.refresh()
-        if record is None:
+        if not is_over:
             raise TimeoutError(f"Job {self.id} is {self.status} after {timeout} s.")
         result = self.stored
         if result is None:

@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from typing import Any
 
+from .. import telemetry
 from ..errors import InvalidRequest
 from ..errors import MediaError
+from ..fields import fields
 from ..request import in_celery_task
 from ..request import this_celery_task
 from ..types import MediaResult
@@ -45,16 +47,17 @@ def generate_many(
     calls = [_checked(generate, number, request) for number, request in enumerate(requests)]
     if not calls:
         return []
-    task = this_celery_task()
+    task, trace = this_celery_task(), telemetry.here()
 
     def call(arguments: Mapping[str, Any]) -> MediaResult | MediaError:
         try:
-            with context(), in_celery_task(task):
+            with context(), in_celery_task(task), telemetry.within(trace):
                 return generate(**arguments)
         except MediaError as error:
             return error
         except Exception as error:  # one that no stage foresaw must not drop what is paid for
-            logger.exception("A picture of generate_many can't be made")
+            extra = fields(object_key=str(arguments.get("object_key")))
+            logger.exception("A picture of generate_many can't be made", extra=extra)
             return MediaError(f"{type(error).__name__}: {error}", retryable=False)
 
     with ThreadPoolExecutor(min(concurrency, len(calls)), "flask-media-many") as pool:

@@ -15,8 +15,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from typing import TypeAlias
 
+from .. import telemetry
 from ..errors import MediaError
 from ..errors import QueueUnavailable
+from ..fields import fields
 from ..forks import reset_after_fork
 from .base import Put
 from .base import Queue
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Task: TypeAlias = "tuple[Claim, GenerationJob, int]"
-"""A job that is held, and how often it was tried."""
+Task: TypeAlias = "tuple[Claim, GenerationJob, int, object]"
+"""A job that is held, how often it was tried, and the trace that it belongs to."""
 
 RETRY_AFTER = 10.0
 """Seconds after which to ask again when the queue is full: about what a picture takes."""
@@ -76,24 +78,34 @@ class ThreadQueue(Queue):
         self._wanted.put(object_key)
         self.start()
 
+    def check(self, seconds: float) -> None:  # noqa: ARG002 - there is no broker
+        with self._changed:
+            self._check()
+            if self._sweeper is not None and not self._sweeper.is_alive():
+                raise QueueUnavailable("The thread that goes on with jobs of dead processes died.")
+
+    def _check(self) -> None:
+        """Fail if there is no place; the lock is held."""
+        if self._closing.is_set():
+            raise QueueUnavailable("This process ends, so its queue takes no more jobs.")
+        if self._places >= self._size:
+            raise QueueUnavailable(
+                f"{self._places} jobs wait already, the most that MEDIA_QUEUE_SIZE lets a "
+                "process keep waiting. Ask again later, or raise it or MEDIA_QUEUE_THREADS.",
+                retry_after=RETRY_AFTER,
+            )
+
     @contextmanager
     def place(self) -> Iterator[Put]:
         with self._changed:
-            if self._closing.is_set():
-                raise QueueUnavailable("This process ends, so its queue takes no more jobs.")
-            if self._places >= self._size:
-                raise QueueUnavailable(
-                    f"{self._places} jobs wait already, the most that MEDIA_QUEUE_SIZE lets a "
-                    "process keep waiting. Ask again later, or raise it or MEDIA_QUEUE_THREADS.",
-                    retry_after=RETRY_AFTER,
-                )
+            self._check()
             self._places += 1
         was_put = False
 
         def put(claim: Claim, job: GenerationJob) -> None:
             nonlocal was_put
             was_put = True
-            self._put((claim, job, 0))
+            self._put((claim, job, 0, telemetry.here()))
 
         try:
             yield put
@@ -176,17 +188,17 @@ class ThreadQueue(Queue):
             self._try(*task)
             del task  # while this thread waits, nobody holds the job
 
-    def _try(self, claim: Claim, job: GenerationJob, tries: int) -> None:
+    def _try(self, claim: Claim, job: GenerationJob, tries: int, trace: object) -> None:
         try:
-            with self._context():
+            with self._context(), telemetry.within(trace):
                 outcome = self._runner.run(claim, job, tries)
         except MediaError:
             return  # logged, recorded and told
         except Exception:  # one that no stage foresaw; recorded, and must not end the thread
-            logger.exception("Job %s: can't be finished", claim.id)
+            logger.exception("Job %s: can't be finished", claim.id, extra=fields(job_id=claim.id))
             return
         if isinstance(outcome, float):
-            self._later(outcome, (claim, job, tries + 1))
+            self._later(outcome, (claim, job, tries + 1, trace))
 
     def _later(self, seconds: float, task: Task) -> None:
         def put() -> None:
@@ -208,7 +220,8 @@ class ThreadQueue(Queue):
         try:
             self._runner.pipeline.let_go(claim)
         except MediaError as error:
-            logger.warning("Job %s: can't be let go of: %s", claim.id, error)
+            extra = fields(job_id=claim.id, error=error)
+            logger.warning("Job %s: can't be let go of: %s", claim.id, error, extra=extra)
 
     def _sweep(self) -> None:
         """Go on with what dead processes left, now and again."""
@@ -220,7 +233,8 @@ class ThreadQueue(Queue):
             except QueueUnavailable:
                 pass  # when there is room
             except MediaError as error:
-                logger.warning("Jobs of dead processes can't be looked for: %s", error)
+                extra = fields(error=error)
+                logger.warning("Jobs of dead processes can't be looked for: %s", error, extra=extra)
             except Exception:  # the thread has to live on: it is who notices dead processes
                 logger.exception("Jobs of dead processes could not be looked for")
             if not self._make_wanted():
@@ -246,9 +260,10 @@ class ThreadQueue(Queue):
             with self._context():
                 self._runner.pipeline.delivery.make_left(key)
         except MediaError as error:
-            logger.warning("The variants of %r can't be made: %s", key, error)
+            extra = fields(object_key=key, error=error)
+            logger.warning("The variants of %r can't be made: %s", key, error, extra=extra)
         except Exception:  # the thread has to live on
-            logger.exception("The variants of %r can't be made", key)
+            logger.exception("The variants of %r can't be made", key, extra=fields(object_key=key))
 
     def drain(self) -> None:
         is_left = True
@@ -279,10 +294,15 @@ class ThreadQueue(Queue):
                 try:
                     adopted = self._runner.pipeline.adopt(job_id)
                 except MediaError as error:  # the others must not wait for it
-                    logger.warning("Job %s: can't be gone on with: %s", job_id, error)
+                    extra = fields(job_id=job_id, error=error)
+                    logger.warning("Job %s: can't be gone on with: %s", job_id, error, extra=extra)
                     continue
                 if adopted is not None:
-                    logger.info("Job %s: going on with what another process left", job_id)
+                    logger.info(
+                        "Job %s: going on with what another process left",
+                        job_id,
+                        extra=fields(job_id=job_id),
+                    )
                     put(*adopted)
                     count += 1
         for key in self._runner.pipeline.delivery.take_left(self._sweep_seconds):

@@ -12,6 +12,7 @@ import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the f
 
 from ..errors import NotFound
 from ..errors import ObjectExists
+from ..fields import fields
 from . import spend
 from .codec import dump
 from .codec import dump_in_order
@@ -170,6 +171,7 @@ class JournalClaims(JournalSteps):
             logger.warning(
                 "Job %s: its process ended within call %d, which may have been charged",
                 *(claim.id, len(claim.attempts)),
+                extra=fields(job_id=claim.id, attempt=len(claim.attempts)),
             )
         return {
             "paid_calls": claim.paid_calls,

@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable
 
+from ..fields import fields
 from ..forks import reset_after_fork
 from .records import Claim
 
@@ -49,7 +50,8 @@ class Keeper:
                 try:
                     thread.start()
                 except RuntimeError as error:  # no more threads: the next one that is held tries
-                    logger.warning("Leases can't be renewed now: %s", error)
+                    extra = fields(error=error)
+                    logger.warning("Leases can't be renewed now: %s", error, extra=extra)
                 else:
                     self._thread = thread
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -13,6 +12,7 @@ import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the f
 from ..errors import NotFound
 from ..forks import reset_after_fork
 from . import spend
+from .changes import Changes
 from .database import Database
 from .owner import is_gone
 from .records import Record
@@ -45,7 +45,8 @@ class JournalReader:
         self._by_id = sa.select(*self._columns).where(jobs.c.id == sa.bindparam("job"))
 
     def _after_fork(self) -> None:
-        self._changed = threading.Condition()
+        self.changes = Changes()
+        """Tell of each step within this process."""
 
     def check(self) -> None:
         """Open the journal and read it.
@@ -97,8 +98,9 @@ class JournalReader:
                 row = connection.execute(self._by_id, {"job": job_id}).first()
             if row is None or State(row.state) not in UNFINISHED or not is_live(row):
                 return self.record(job_id)
-            with self._changed:  # within this process the end is told, of others' it is looked up
-                self._changed.wait(pause)
+            self.changes.wait(
+                pause
+            )  # within this process the end is told, of others' it is looked up
             pause = min(pause * 1.5, 0.5)
 
     def until(
@@ -115,8 +117,7 @@ class JournalReader:
             left = pause if end is None else min(pause, end - time.monotonic())
             if left <= 0:
                 return None
-            with self._changed:
-                self._changed.wait(left)
+            self.changes.wait(left)
             pause = min(pause * 1.5, 0.5)
         return record
 

@@ -245,8 +245,7 @@ class JournalSteps(JournalReader):
         except LostHoldError:
             pass  # whoever took it over holds it
         finally:
-            with self._changed:
-                self._changed.notify_all()
+            self.changes.tell()
 
     def hand_over(self, claim: Claim, seconds: float) -> bool:
         """Leave a job to the processes that take jobs from a queue.
@@ -280,8 +279,7 @@ class JournalSteps(JournalReader):
             raise
         if state in _ENDS:
             self._posted()
-        with self._changed:
-            self._changed.notify_all()
+        self.changes.tell()
 
     def _post(self, connection: sa.Connection, claim: Claim) -> None:
         """Have a webhook tell how the job stands, if there is one and this is committed."""

@@ -79,6 +79,14 @@ class Storage(abc.ABC):
         :raises NotConfigured: a config key is missing or wrong; the message names it.
         """
 
+    def reach(self) -> None:
+        """Fail if the storage is out of reach now, by one request at most; writes no object.
+
+        :raises NotConfigured: as :meth:`check_ready`.
+        :raises StorageError: it does not answer, or the bucket is not there.
+        """
+        self.check_ready()
+
     def check_key(self, key: str) -> str:
         """Return the key if this storage can keep it. Makes no network call.
 

@@ -17,6 +17,7 @@ from ..errors import MediaError
 from ..errors import NotConfigured
 from ..errors import NotFound
 from ..errors import StorageError
+from ..fields import fields
 from ..types import ObjectStat
 from .base import Storage
 from .base import StoredFile
@@ -89,6 +90,10 @@ class MirroredStorage(Storage):
         else:
             return
         raise said
+
+    def reach(self) -> None:
+        """As the main storage: no picture is stored without it."""
+        self._main.reach()
 
     @property
     def is_open(self) -> bool:
@@ -224,7 +229,13 @@ class MirroredStorage(Storage):
             self._is_out = False
             return answer
         if not self._is_out:
-            logger.warning("%s answers for %s: %s", self._mirror.location, self.location, outage)
+            logger.warning(
+                "%s answers for %s: %s",
+                self._mirror.location,
+                self.location,
+                outage,
+                extra=fields(error=outage),
+            )
         self._is_out = True
         try:
             return ask(self._mirror)
@@ -267,6 +278,7 @@ class MirroredStorage(Storage):
             self._mirror.location,
             key,
             _said(error),
+            extra=fields(object_key=key, error=error),
         )
 
 

@@ -16,6 +16,7 @@ from ..errors import InvalidConfig
 from ..errors import NotConfigured
 from ..errors import NotFound
 from ..errors import StorageError
+from ..fields import fields
 from ..keys import quote_key
 from ..options import StorageProvider
 from ..types import ObjectStat
@@ -190,7 +191,12 @@ class S3Storage(S3Bucket, Storage):
         except BaseException:
             aborted = self._try("put", key, lambda client: client.abort_multipart_upload(**where))
             if isinstance(aborted, Failure) and aborted.status != 404:
-                logger.warning("Parts of %r may be left in the bucket: %s", key, aborted.error)
+                logger.warning(
+                    "Parts of %r may be left in the bucket: %s",
+                    key,
+                    aborted.error,
+                    extra=fields(object_key=key),
+                )
             raise
 
     def _described(self, key: str, stat: ObjectStat) -> dict[str, Any]:
@@ -212,7 +218,8 @@ class S3Storage(S3Bucket, Storage):
             # The object may be written and the answer lost, on the way or by a gateway's 5xx.
             found = self._try("stat", key, lambda client: self._head(client, key), attempts=1)
             if not isinstance(found, Failure) and _is_same(stat_of(found), stat):
-                logger.info("The answer to a write of %r was lost; it is stored.", key)
+                extra = fields(object_key=key)
+                logger.info("The answer to a write of %r was lost; it is stored.", key, extra=extra)
                 return
         raise failure.error
 

@@ -46,6 +46,8 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 class Outlook:
     """What a store says before anything is written to it."""
 
+    has_answered: bool
+    """Whether it answered, if only to refuse."""
     is_missing: bool
     """Whether it says for certain that there is no such bucket."""
     clock_ahead: float | None
@@ -136,7 +138,25 @@ class S3Bucket:
         with contextlib.suppress(KeyError, ValueError):
             theirs = parsedate_to_datetime(meta["HTTPHeaders"]["date"])
             ahead = (now - theirs.replace(tzinfo=theirs.tzinfo or UTC)).total_seconds()
-        return Outlook(is_missing=meta.get("HTTPStatusCode") == 404, clock_ahead=ahead)
+        status = meta.get("HTTPStatusCode")
+        return Outlook(
+            has_answered=status is not None and status < 500,
+            is_missing=status == 404,
+            clock_ahead=ahead,
+        )
+
+    def reach(self) -> None:
+        """See :meth:`~flask_media.storage.base.Storage.reach`."""
+        self.check_ready()
+        outlook = self.look()
+        if not outlook.has_answered:
+            raise StorageError(f"{self._endpoint} does not answer.", retryable=True)
+        if outlook.is_missing:
+            raise StorageError(
+                f"{self._endpoint} has no bucket {self._bucket!r}. Check SPACES_BUCKET, and "
+                "SPACES_REGION or SPACES_ENDPOINT_URL.",
+                retryable=False,
+            )
 
     def _ready(self) -> tuple[str, Secret, Secret]:
         """Endpoint, access key and secret key, or what is missing of them."""

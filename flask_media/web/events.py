@@ -14,6 +14,7 @@ from flask import request
 
 from ..errors import JournalError
 from ..errors import NotFound
+from ..fields import fields
 from .documents import digest_of
 from .documents import document_of
 from .documents import links_of
@@ -92,5 +93,6 @@ def _events(job: MediaJob, links: dict[str, str], seen: str | None, end: float) 
                     return
                 yield ": waiting\n\n"
         except (JournalError, NotFound) as error:
-            logger.warning("Job %s: its events end: %s", job.id, error)
+            extra = fields(job_id=job.id, error=error)
+            logger.warning("Job %s: its events end: %s", job.id, error, extra=extra)
             return  # the client comes back, and is told then

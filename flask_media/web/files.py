@@ -24,6 +24,7 @@ from ..errors import InvalidRequest
 from ..errors import JournalError
 from ..errors import NotFound
 from ..errors import StorageError
+from ..fields import fields
 from ..globals import current_media
 from ..keys import check_object_key
 from ..keys import may_be_variant
@@ -81,7 +82,7 @@ def add_files(blueprint: Blueprint, doorkeeper: Doorkeeper, *, mode: FilesMode) 
         except (InvalidRequest, NotFound):
             abort(404)
         except (JournalError, StorageError, InvalidImage) as error:
-            logger.warning("A picture could not be served: %s", error)
+            logger.warning("A picture could not be served: %s", error, extra=fields(error=error))
             abort(503 if error.retryable else 502)
 
 
@@ -118,7 +119,8 @@ def _source(doorkeeper: Doorkeeper, delivery: Delivery, key: str) -> str:
     except JournalError as error:
         if may_be_variant(key) and not doorkeeper.by_folder:
             raise  # of a picture that is not for everybody, perhaps
-        logger.warning("%r is taken for a picture of its own: %s", key, error)
+        extra = fields(object_key=key, error=error)
+        logger.warning("%r is taken for a picture of its own: %s", key, error, extra=extra)
         return key
 
 
@@ -127,14 +129,16 @@ def _ensure(delivery: Delivery, key: str) -> None:
     try:
         delivery.ensure(key)
     except JournalError as error:
-        logger.warning("%r is served as far as it is there: %s", key, error)
+        extra = fields(object_key=key, error=error)
+        logger.warning("%r is served as far as it is there: %s", key, error, extra=extra)
 
 
 def _made_again(delivery: Delivery, key: str) -> bool:
     try:
         return delivery.make_again(key)
     except JournalError as error:
-        logger.warning("%r can't be looked up: %s", key, error)
+        extra = fields(object_key=key, error=error)
+        logger.warning("%r can't be looked up: %s", key, error, extra=extra)
         return False
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import MediaError
+from ..fields import fields
 from ..forks import reset_after_fork
 from ..transport import Exchange
 from ..transport import Road
@@ -158,7 +159,8 @@ class Courier:
         outcome = exchange.detail if exchange.fault else f"{self._host} answered {status}"
         if 200 <= status < 300:
             self._outbox.drop(letter)
-            logger.info("Job %s: %s has taken its webhook", letter.job_id, self._host)
+            extra = fields(job_id=letter.job_id)
+            logger.info("Job %s: %s has taken its webhook", letter.job_id, self._host, extra=extra)
             return
         delay = self._delay(letter.attempts)
         if status == GONE or letter.age + delay > LONGEST:
@@ -166,12 +168,14 @@ class Courier:
             logger.error(
                 "Job %s: its webhook %s to %s is given up after %d tries: %s",
                 *(letter.job_id, letter.id, self._host, letter.attempts, outcome),
+                extra=fields(job_id=letter.job_id),
             )
             return
         self._outbox.again(letter, delay)
         logger.warning(
             "Job %s: its webhook to %s failed: %s; trying again in %.0f s",
             *(letter.job_id, self._host, outcome, delay),
+            extra=fields(job_id=letter.job_id, seconds=delay),
         )
 
     def _delay(self, attempts: int) -> float:

@@ -52,6 +52,19 @@ def who(request: Request) -> str | None:
     return request.headers.get("X-User")
 
 
+async def wait() -> str:
+    """The calls that are awaited."""
+    result = await current_media.agenerate_and_upload("Sea house", "goals/7/house.webp", wait=True)
+    assert_type(result, MediaResult)
+    assert_type(await current_media.agenerate("Sea house"), GeneratedImage)
+    assert_type(await current_media.aupload(b"...", "goals/7/house.webp"), MediaResult)
+    assert_type(await current_media.aresume(result.job_id), MediaResult | GeneratedImage)
+    job = await current_media.agenerate_later("Sea house", "goals/8/house.webp")
+    assert_type(await job.aresult(timeout=60), MediaResult)
+    await current_media.agenerate("Sea house", prompts="no such argument")  # type: ignore[call-arg]
+    return result.url
+
+
 def generate() -> str:
     """Every way to make and read a picture."""
     config = ImageGenerationConfig(
