@@ -18,6 +18,7 @@ from sqlalchemy.orm import SessionTransaction
 
 from ..errors import MediaError
 from ..errors import NotFound
+from ..fields import fields
 from ..jobs.handle import MediaJob
 from ..journal.states import State
 from ..request import this_celery_task
@@ -107,10 +108,11 @@ class Order(Change):
             job = self.service.generate_later(**self.arguments)
         except Exception as error:
             # The commit has happened, so it must not fail: the row says what came of it.
+            extra = fields(object_key=self.object_key, error=error)
             if isinstance(error, MediaError):
-                logger.warning("%r is not ordered: %s", self.object_key, error)
+                logger.warning("%r is not ordered: %s", self.object_key, error, extra=extra)
             else:
-                logger.exception("%r is not ordered", self.object_key)
+                logger.exception("%r is not ordered", self.object_key, extra=extra)
             self.record(failed(error))
             return
         self.record(begun(job.id, PENDING))
@@ -143,7 +145,8 @@ class Farewell(Change):
             try:
                 self.service.job(self.job_id).cancel()
             except MediaError as error:
-                logger.info("Job %s goes on: %s", self.job_id, error)
+                extra = fields(job_id=self.job_id, error=error)
+                logger.info("Job %s goes on: %s", self.job_id, error, extra=extra)
         delete_pictures(self.service, self.keys)
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.orm import Session
 
 from ..errors import MediaError
+from ..fields import fields
 from ..service import MediaService
 from ..types import MediaResult
 
@@ -244,4 +245,7 @@ def delete_pictures(service: MediaService, keys: Iterable[str]) -> None:
             service.delete(key)
         except MediaError as error:
             # The journal has noted that it is to go, unless the journal is what failed.
-            logger.warning("The picture %r of no row is not deleted yet: %s", key, error)
+            extra = fields(object_key=key, error=error)
+            logger.warning(
+                "The picture %r of no row is not deleted yet: %s", key, error, extra=extra
+            )
