@@ -98,9 +98,8 @@ class JournalReader:
                 row = connection.execute(self._by_id, {"job": job_id}).first()
             if row is None or State(row.state) not in UNFINISHED or not is_live(row):
                 return self.record(job_id)
-            self.changes.wait(
-                pause
-            )  # within this process the end is told, of others' it is looked up
+            # Within this process the end is told, of others' it is looked up.
+            self.changes.wait(pause)
             pause = min(pause * 1.5, 0.5)
 
     def until(
