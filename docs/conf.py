@@ -30,6 +30,7 @@ nitpick_ignore = [
     ("py:class", "Source"),  # as PromptMatcher
     ("py:class", "Journal"),  # what is recorded is shown by the service's own methods
     ("py:class", "Delivery"),  # as the journal
+    ("py:class", "Pipeline"),  # as the journal
     ("py:class", "Marks"),  # made of two config keys
 ]
 autodoc_typehints = "description"

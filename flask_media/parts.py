@@ -45,7 +45,7 @@ class Surroundings:
     """Has the journal's file where MEDIA_JOURNAL_URL does not say otherwise, and is where a
     relative path of SQLite is seen from."""
     sender: object
-    """The sender of the signals."""
+    """The sender of the signals: the app, where there is one."""
     files_url: Callable[[str], str | None] | None = None
     """Gives the URL of a key of the filesystem or memory storage, or None."""
     sign_url: Callable[[str, float], str] | None = None
@@ -223,7 +223,7 @@ class Parts:
         try:
             if self.journal.exists:  # else nobody left anything
                 self.start_courier()
-                if self.config.queue == "threads":
+                if self.config.queue != "celery":
                     self.queue.start()
         except MediaError as error:
             logger.warning("Jobs that dead processes left can't be looked for: %s", error)
@@ -249,7 +249,7 @@ class Parts:
     # How each is made
 
     def _make_generator(self) -> Generator:
-        return make_generator(self.config)
+        return make_generator(self.config, app=self._around.sender)
 
     def _make_storage(self) -> Storage:
         return make_storage(
@@ -259,6 +259,7 @@ class Parts:
             sign_url=self._around.sign_url,
             route_url=self._around.route_url,
             home=self._around.home,
+            app=self._around.sender,
         )
 
     def _make_journal(self) -> Journal:
@@ -270,6 +271,7 @@ class Parts:
             self.pipeline,
             context=self._around.context,
             extensions=self._around.extensions,
+            app=self._around.sender,
         )
 
     def _make_courier(self, journal: Journal) -> Courier | None:
