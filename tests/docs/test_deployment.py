@@ -33,7 +33,11 @@ def test_gunicorn_lets_a_call_end(tmp_path: Path) -> None:
             "GEMINI_BASE_URL": emulator.url,
             "MEDIA_STORAGE": "filesystem",
         }
-        options = [f"--config={FILES / 'gunicorn.conf.py'}", "--workers=1", "--access-logfile=/dev/null"]
+        options = [
+            f"--config={FILES / 'gunicorn.conf.py'}",
+            "--workers=1",
+            "--access-logfile=/dev/null",
+        ]
         with gunicorn(tmp_path, *options, **config) as url:
             asked = urllib.request.Request(
                 f"{url}/generate",
