@@ -45,7 +45,7 @@ html_title = f"Flask-Media {version}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_sidebars = {
-    "index": ["localtoc.html", "searchbox.html"],
+    "index": ["globaltoc.html", "searchbox.html"],
     "**": ["localtoc.html", "relations.html", "searchbox.html"],
 }
 html_show_sourcelink = False

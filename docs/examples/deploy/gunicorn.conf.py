@@ -1,4 +1,4 @@
-"""gunicorn for an app with Flask-Media: ``gunicorn "shop:create_app()"`` beside this file."""
+"""For ``gunicorn "shop:create_app()"`` in the folder of this file."""
 
 import os
 
@@ -8,5 +8,5 @@ worker_class = "gthread"
 threads = 16  # a stream of events keeps one, and so does a request that waits
 preload_app = True  # imports once; nothing is opened before the fork
 timeout = 60  # seconds for a worker to show that it lives, not for a request
-graceful_timeout = 200  # more than GEMINI_TIMEOUT: a call that is cut off may have been charged
+graceful_timeout = 200  # more than GEMINI_TIMEOUT, which a call may take
 accesslog = "-"

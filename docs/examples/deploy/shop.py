@@ -19,5 +19,7 @@ def create_app():
     app = Flask(__name__, instance_path=os.environ.get("SHOP_INSTANCE", "/var/lib/shop"))
     app.config.from_prefixed_env()
     media.init_app(app)
-    app.register_blueprint(media.create_blueprint(authorize=who_asks), url_prefix="/media")
+    # Of gunicorn's 16 threads a process, four are left for everything else.
+    files = media.create_blueprint(authorize=who_asks, max_streams=12)
+    app.register_blueprint(files, url_prefix="/media")
     return app
