@@ -1,6 +1,5 @@
 """A storage: pictures in a table of SQLite, shown by the app's own blueprint."""
 
-import dataclasses
 import io
 import json
 import sqlite3
@@ -15,8 +14,6 @@ from flask_media.storage.base import StoredFile
 from flask_media.web import file_url
 from flask_media.web import signed_file_url
 
-TABLE = "CREATE TABLE IF NOT EXISTS pictures (key PRIMARY KEY, data, stat)"
-
 
 class DatabaseStorage(Storage):
     def __init__(self, app):
@@ -30,34 +27,26 @@ class DatabaseStorage(Storage):
     def _run(self, sql, *values):
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._file, timeout=30)) as database, database:
-            database.execute(TABLE)
+            database.execute("CREATE TABLE IF NOT EXISTS pictures (key PRIMARY KEY, stat, data)")
             return database.execute(sql, values).fetchone()
 
-    def _put(self, key, data, content_type, sha256, metadata, job_id):
-        stat = ObjectStat(
-            size_bytes=len(data),
-            content_type=content_type,
-            metadata=metadata,
-            sha256=sha256,
-            job_id=job_id or None,
-        )
-        self._run(
-            "REPLACE INTO pictures VALUES (?, ?, ?)",
-            *(key, data, json.dumps(dataclasses.asdict(stat))),
-        )
-
-    def _open(self, key):
-        data, stat = self._found(key, "data, stat")
-        return StoredFile(io.BytesIO(data), ObjectStat(**json.loads(stat)))
-
-    def _stat(self, key):
-        return ObjectStat(**json.loads(self._found(key, "stat")[0]))
-
-    def _found(self, key, columns):
-        row = self._run(f"SELECT {columns} FROM pictures WHERE key = ?", key)
+    def _found(self, key, column):
+        row = self._run(f"SELECT stat, {column} FROM pictures WHERE key = ?", key)
         if row is None:
             raise NotFound(f"There is no picture {key!r} in the database.")
-        return row
+        return ObjectStat(**json.loads(row[0])), row[1]
+
+    def _put(self, key, data, content_type, sha256, metadata, job_id):
+        stat = {"size_bytes": len(data), "content_type": content_type, "metadata": metadata}
+        stat |= {"sha256": sha256, "job_id": job_id or None}
+        self._run("REPLACE INTO pictures VALUES (?, ?, ?)", key, json.dumps(stat), data)
+
+    def _open(self, key):
+        stat, data = self._found(key, "data")
+        return StoredFile(io.BytesIO(data), stat)
+
+    def _stat(self, key):
+        return self._found(key, "NULL")[0]
 
     def _delete(self, key):
         self._run("DELETE FROM pictures WHERE key = ?", key)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,11 +18,9 @@ from flask_media import ProviderUnavailable
 from flask_media.testing import Fake
 from flask_media.testing import fake_everywhere
 
-from .finance_app import GOALS
 from .finance_app import STATUSES
 from .finance_app import Goal
-from .finance_app import UserGoal
-from .finance_app import db
+from .support import install_finance_ai
 
 FOLDER = Path(__file__).parents[2] / "docs" / "examples" / "migration"
 OLD, NEW = ((FOLDER / name).read_text() for name in ("old.py", "new.py"))
@@ -39,23 +35,7 @@ def goal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Goal:
         FlaskMedia(app)
         return app
 
-    modules: dict[str, dict[str, object]] = {
-        "finance_ai": {},
-        "finance_ai.app": {"create_app": create_app},
-        "finance_ai.models": {},
-        "finance_ai.models.narrative": {"UserGoal": UserGoal},
-        "finance_ai.utils": {},
-        "finance_ai.utils.sqlalchemy": {"db": db},
-    }
-    for name, values in modules.items():
-        module = ModuleType(name)
-        vars(module).update(values)
-        monkeypatch.setitem(sys.modules, name, module)
-    STATUSES.clear()
-    GOALS.clear()
-    GOALS[1] = Goal(id=1, name="Sea House", user_id=7, image_url=None, image_prompt=None)
-    GOALS[1].image_generation_status = "pending"
-    return GOALS[1]
+    return install_finance_ai(monkeypatch, create_app)
 
 
 @pytest.fixture
