@@ -68,6 +68,15 @@ class MessageQueue(Queue):
         :raises NotConfigured: something is missing; the message names it.
         """
 
+    def check(self, seconds: float) -> None:  # noqa: ARG002 - for those with a broker
+        """Fail if no message can be sent now; one with a broker asks that too.
+
+        :param seconds: how long to wait for it.
+        :raises NotConfigured: something is missing.
+        :raises QueueUnavailable: the broker is out of reach.
+        """
+        self.check_ready()
+
     @contextmanager
     def place(self) -> Iterator[Put]:
         self.check_ready()

@@ -251,6 +251,7 @@ def test_a_message_that_is_lost(
         monkeypatch.undo()
         assert queue_of(app).resume() == {"sent": 1, "told": 0}
         assert queue_of(app).resume() == {"sent": 0, "told": 0}
+        queue_of(app).check(1)
         consume()
         assert job.result(timeout=30).object_key == "boats/1.png"
 
