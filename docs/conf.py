@@ -30,6 +30,7 @@ nitpick_ignore = [
     ("py:class", "Source"),  # as PromptMatcher
     ("py:class", "Journal"),  # what is recorded is shown by the service's own methods
     ("py:class", "Delivery"),  # as the journal
+    ("py:class", "Pipeline"),  # as the journal
     ("py:class", "Marks"),  # made of two config keys
 ]
 autodoc_typehints = "description"
@@ -44,7 +45,7 @@ html_title = f"Flask-Media {version}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_sidebars = {
-    "index": ["localtoc.html", "searchbox.html"],
+    "index": ["globaltoc.html", "searchbox.html"],
     "**": ["localtoc.html", "relations.html", "searchbox.html"],
 }
 html_show_sourcelink = False

@@ -28,6 +28,7 @@ from .config_checks import check_name
 from .config_checks import check_names
 from .config_checks import check_note
 from .config_checks import check_one_of
+from .config_checks import check_part
 from .config_checks import check_provider
 from .config_checks import check_retention
 from .config_checks import check_seconds
@@ -151,11 +152,12 @@ class MediaConfig:
     """Base of public URLs: a CDN or a custom domain."""
     spaces_acl: str | None = _key("SPACES_ACL", check_one_of("public-read", "private", "none"))
     """Canned ACL of each object, or ``none`` to send none; None takes the provider's."""
-    generator: str = _key("MEDIA_GENERATOR", check_one_of("gemini", "placeholder"), "gemini")
-    """``gemini``, or ``placeholder`` for pictures drawn here, offline, that say what they are."""
-    storage: str | None = _key("MEDIA_STORAGE", check_one_of(*STORAGES))
-    """``spaces``, ``filesystem`` or ``memory``; None is ``spaces`` if SPACES_BUCKET is set, else
-    ``filesystem``."""
+    generator: str = _key("MEDIA_GENERATOR", check_part("gemini", "placeholder"), "gemini")
+    """``gemini``, or ``placeholder`` for pictures drawn here, offline, that say what they are; or
+    the path of one of your own, as ``shop.drawing:Painter``."""
+    storage: str | None = _key("MEDIA_STORAGE", check_part(*STORAGES))
+    """``spaces``, ``filesystem``, ``memory``, or the path of one of your own; None is ``spaces`` if
+    SPACES_BUCKET is set, else ``filesystem``."""
     folder: Path | None = _key("MEDIA_FOLDER", check_folder)
     """Root of the filesystem storage; relative to the instance folder. None is ``media`` there."""
     files_url: str | None = _key("MEDIA_FILES_URL", check_base_url)
@@ -178,9 +180,9 @@ class MediaConfig:
     """Seconds a job stays with a process that stopped renewing it."""
     on_unknown: str = _key("MEDIA_ON_UNKNOWN", check_one_of("retry", "raise"), "retry")
     """What a call that was cut off means for the next asking: ``retry`` or ``raise``."""
-    queue: str = _key("MEDIA_QUEUE", check_one_of("threads", "celery"), "threads")
-    """Who works on what ``generate_later`` takes: ``threads`` of the processes that asked, or
-    ``celery``, the workers of the app's own Celery app."""
+    queue: str = _key("MEDIA_QUEUE", check_part("threads", "celery"), "threads")
+    """Who works on what ``generate_later`` takes: ``threads`` of the processes that asked,
+    ``celery``, the workers of the app's own Celery app, or the path of a queue of your own."""
     queue_threads: int = _key("MEDIA_QUEUE_THREADS", check_count(1, 256), 4)
     """Threads of a process that work on its jobs, where MEDIA_QUEUE is ``threads``."""
     queue_size: int = _key("MEDIA_QUEUE_SIZE", check_count(1, 100_000), 100)
@@ -285,7 +287,7 @@ class MediaConfig:
 
     @property
     def storage_name(self) -> str:
-        """``spaces``, ``filesystem`` or ``memory``."""
+        """``spaces``, ``filesystem``, ``memory``, or the path of one of the app's own."""
         return self.storage or ("spaces" if self.spaces_bucket else "filesystem")
 
     @property
@@ -306,8 +308,8 @@ class MediaConfig:
         """What the storage's config says of where it is, to tell two storages apart."""
         if self.storage_name == "filesystem":
             return "filesystem", self.folder or Path("media")
-        if self.storage_name == "memory":
-            return ("memory",)
+        if self.storage_name != "spaces":
+            return (self.storage_name,)
         spaces = (self.spaces_provider, self.spaces_endpoint_url, self.spaces_region)
         return "spaces", self.spaces_bucket, *spaces
 

@@ -19,6 +19,7 @@ from .errors import InvalidRequest
 from .options import NOTE
 from .options import StorageProvider
 from .options import is_note
+from .own import is_path
 
 if TYPE_CHECKING:
     from .variants import Variant
@@ -269,6 +270,21 @@ def check_one_of(*choices: str) -> Callable[[Any], str]:
         if isinstance(value, str) and value.strip().lower() in choices:
             return value.strip().lower()
         raise WrongValueError(" or ".join(repr(choice) for choice in choices))
+
+    return check
+
+
+def check_part(*choices: str) -> Callable[[Any], str]:
+    """One of the choices, or the path of a part of the app's own."""
+
+    def check(value: Any) -> str:
+        if is_path(value):
+            return str(value)
+        try:
+            return check_one_of(*choices)(value)
+        except WrongValueError as wrong:
+            allowed = str(wrong)
+        raise WrongValueError(f"{allowed}, or one of your own as 'package.module:name'")
 
     return check
 

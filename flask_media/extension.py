@@ -68,7 +68,7 @@ class FlaskMedia:
         app.cli.add_command(media_cli)
         _add_template_globals(app)
         make_tasks_known(config)
-        if config.queue == "threads" or config.webhook_url is not None:
+        if config.queue != "celery" or config.webhook_url is not None:
             # Not before_request: an app may get its service while it serves a request. Weakly, as
             # signals do: the app has the service, and both may go.
             request_started.connect(service.on_request, app)

@@ -48,7 +48,7 @@ class Surroundings:
     """Has the journal's file where MEDIA_JOURNAL_URL does not say otherwise, and is where a
     relative path of SQLite is seen from."""
     sender: object
-    """The sender of the signals."""
+    """The sender of the signals: the app, where there is one."""
     files_url: Callable[[str], str | None] | None = None
     """Gives the URL of a key of the filesystem or memory storage, or None."""
     sign_url: Callable[[str, float], str] | None = None
@@ -244,7 +244,7 @@ class Parts:
         try:
             if self.journal.exists:  # else nobody left anything
                 self.start_courier()
-                if self.config.queue == "threads":
+                if self.config.queue != "celery":
                     self.queue.start()
         except MediaError as error:
             logger.warning(
@@ -274,7 +274,7 @@ class Parts:
     # How each is made
 
     def _make_generator(self) -> Generator:
-        return make_generator(self.config)
+        return make_generator(self.config, app=self._around.sender)
 
     def _make_storage(self) -> Storage:
         return make_storage(
@@ -284,6 +284,7 @@ class Parts:
             sign_url=self._around.sign_url,
             route_url=self._around.route_url,
             home=self._around.home,
+            app=self._around.sender,
         )
 
     def _make_journal(self) -> Journal:
@@ -295,6 +296,7 @@ class Parts:
             self.pipeline,
             context=self._around.context,
             extensions=self._around.extensions,
+            app=self._around.sender,
         )
 
     def _make_courier(self, journal: Journal) -> Courier | None:

@@ -30,6 +30,9 @@ OTHERS = {
     "flask.app.Flask": "https://flask.palletsprojects.com/en/stable/api/#flask.Flask",
     "flask.Blueprint": "https://flask.palletsprojects.com/en/stable/api/#flask.Blueprint",
     "flask.wrappers.Request": "https://flask.palletsprojects.com/en/stable/api/#flask.Request",
+    "werkzeug.middleware.proxy_fix.ProxyFix": (
+        "https://werkzeug.palletsprojects.com/en/stable/middleware/proxy_fix/"
+    ),
     "jinja2.BaseLoader": "https://jinja.palletsprojects.com/en/stable/api/#jinja2.BaseLoader",
     "jinja2.loaders.BaseLoader": "https://jinja.palletsprojects.com/en/stable/api/#jinja2.BaseLoader",
 }

@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..config import MediaConfig
+from ..own import is_path
+from ..own import make_own
 
 if TYPE_CHECKING:
     from .base import Generator
 
 
-def make_generator(config: MediaConfig) -> Generator:
-    """The generator that MEDIA_GENERATOR names."""
+def make_generator(config: MediaConfig, *, app: object = None) -> Generator:
+    """The generator that MEDIA_GENERATOR names.
+
+    :param app: what one of the app's own is made with.
+    :raises NotConfigured: there is none of that path, or no app.
+    """
+    if is_path(config.generator):
+        from .base import Generator
+
+        # mypy: an abstract class is a type too
+        return make_own("MEDIA_GENERATOR", config.generator, Generator, app)  # type: ignore[type-abstract]
     if config.generator == "placeholder":
         from .placeholder import PlaceholderGenerator
 

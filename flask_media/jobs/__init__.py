@@ -10,6 +10,8 @@ from typing import Protocol
 
 from ..config import MediaConfig
 from ..errors import NotConfigured
+from ..own import is_path
+from ..own import make_own
 
 if TYPE_CHECKING:
     from ..pipeline import Pipeline
@@ -37,17 +39,23 @@ def make_queue(
     *,
     context: Context,
     extensions: Mapping[str, Any] | None,
+    app: object = None,
 ) -> Queue:
     """The queue that MEDIA_QUEUE names. Starts nothing yet.
 
     :param pipeline: does the work.
     :param context: what a job runs in.
     :param extensions: of the app; None outside any.
+    :param app: what a queue of the app's own is made with.
     :raises NotConfigured: it needs what is not there.
     """
     from .base import Runner
 
     runner = Runner(pipeline, retries=config.queue_retries, first_delay=config.queue_retry_seconds)
+    if is_path(config.queue):
+        from .base import Queue
+
+        return make_own("MEDIA_QUEUE", config.queue, Queue, app, runner)  # type: ignore[type-abstract]
     if config.queue == "celery":
         if extensions is None:
             raise NotConfigured(

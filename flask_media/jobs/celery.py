@@ -1,18 +1,11 @@
-"""The queue of the app's own Celery app: its workers do the work, on as many hosts as there are.
-
-A message has a job's id; the journal has all the rest. So a message may come twice, late or not at
-all: whoever takes one looks in the journal what is to be done, and ``flask_media.resume`` sends
-those that got lost again.
-"""
+"""The queue of the app's own Celery app: its workers do the work, on as many hosts as there are."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from collections.abc import Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -30,14 +23,15 @@ from ..errors import QueueUnavailable
 from ..fields import fields
 from ..forks import reset_after_fork
 from ..types import MediaResult
-from .base import Put
-from .base import Queue
 from .base import Runner
 from .handle import MediaJob
+from .messages import BROKER_SECONDS
+from .messages import LOST_AFTER
+from .messages import Kind
+from .messages import MessageQueue
 
 if TYPE_CHECKING:
     from ..journal.records import Claim
-    from ..values import GenerationJob
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +44,8 @@ RESUME = "flask_media.resume"
 MAKE_VARIANTS = "flask_media.make_variants"
 """Name of the task that makes the variants of a stored picture."""
 
-LOST_AFTER = 3600.0
-"""Seconds after which a job whose message no worker took is sent anew."""
-
 LONGEST_WAIT = 300.0
 """Most seconds that a worker keeps a message for later: brokers take it back after a while."""
-
-BROKER_SECONDS = 5.0
-"""Seconds for a broker to connect and to answer; Celery's own default for Redis is for ever."""
 
 TRANSPORT_BOUNDS = (
     *("socket_connect_timeout", "socket_timeout"),  # of Redis
@@ -74,7 +62,7 @@ PUBLISHING = {
 """How often sending is tried again."""
 
 
-class CeleryQueue(Queue):
+class CeleryQueue(MessageQueue):
     """Sends each job's id to the workers of the app's Celery app, and is what they work with.
 
     :param runner: works on a job.
@@ -83,8 +71,7 @@ class CeleryQueue(Queue):
     """
 
     def __init__(self, runner: Runner, *, lease: float, extensions: Mapping[str, Any]) -> None:
-        self._runner = runner
-        self._pipeline = runner.pipeline
+        super().__init__(runner)
         self._lease = lease
         self._extensions = extensions
         self._producers: Any = None
@@ -98,25 +85,8 @@ class CeleryQueue(Queue):
         self._parents.append(self._producers)
         self._producers = None
 
-    @contextmanager
-    def place(self) -> Iterator[Put]:
-        task = self._task()
-
-        def put(claim: Claim, job: GenerationJob) -> None:
-            try:
-                if not self._pipeline.hand_over(claim, LOST_AFTER):
-                    return
-            except JournalError as error:  # it is recorded, and anybody's after the lease
-                extra = fields(job_id=claim.id, error=error)
-                logger.warning("Job %s: can't be handed over: %s", claim.id, error, extra=extra)
-                return
-            try:
-                self._publish(task, claim.id, task_id=claim.id)
-            except QueueUnavailable as error:
-                if self._pipeline.turn_away(claim, job, error):
-                    raise
-
-        yield put
+    def check_ready(self) -> None:
+        self._task()
 
     def check(self, seconds: float) -> None:
         app = self._task().app
@@ -127,8 +97,18 @@ class CeleryQueue(Queue):
         with connect(app, seconds):
             pass
 
-    def make_variants(self, object_key: str) -> None:
-        self._publish(self._task(MAKE_VARIANTS), object_key)
+    def send(
+        self,
+        kind: Kind,
+        subject: str,
+        tries: int = 0,  # noqa: ARG002 - a task sends itself again, see _again
+        delay: float = 0.0,  # noqa: ARG002
+    ) -> None:
+        """Send it to the workers; or do it here, with Celery's task_always_eager."""
+        if kind == "generate":
+            self._publish(self._task(), subject, task_id=subject)
+        else:
+            self._publish(self._task(MAKE_VARIANTS), subject)
 
     def close(self) -> None:
         """Close the connections to the broker; the workers go on."""
@@ -199,7 +179,7 @@ class CeleryQueue(Queue):
 
     # In a worker
 
-    def work(self, task: Any, job_id: str, tries: int, due: float) -> dict[str, Any]:
+    def work_on(self, task: Any, job_id: str, tries: int, due: float) -> dict[str, Any]:
         """What a message is for: work on the job unless that is done, or is being done.
 
         :param task: the task that runs.
@@ -267,7 +247,7 @@ class CeleryQueue(Queue):
         """What a message of :data:`MAKE_VARIANTS` is for.
 
         :param tries: how often it was tried before.
-        :raises MediaError: they can't be made; what can pass is left to :meth:`resume`.
+        :raises MediaError: they can't be made; what can pass is left to ``resume``.
         :raises Retry: the message is to come again.
         """
         try:
@@ -280,52 +260,6 @@ class CeleryQueue(Queue):
                 args=(object_key, tries + 1), kwargs={}, countdown=countdown, throw=False
             )
             raise retry from None
-
-    def resume(self) -> dict[str, int]:
-        """Send the jobs anew that dead processes had or whose message was lost.
-
-        :returns: how many were ``sent``, and of how many failures was ``told``.
-        :raises QueueUnavailable: the broker is out of reach; the jobs stay for the next time.
-        """
-        task, sent, told = self._task(), 0, len(self._pipeline.tell_failures())
-        refusal: QueueUnavailable | None = None
-        end = float("inf")
-        for job_id in self._pipeline.dropped():
-            if time.monotonic() > end:
-                break
-            try:
-                sent += self._send_anew(task, job_id)
-            except QueueUnavailable as error:
-                # That of one job, perhaps; but no broker that is away is waited for with each.
-                refusal, end = error, min(end, time.monotonic() + BROKER_SECONDS)
-            except MediaError as error:  # the others must not wait for it
-                logger.warning(
-                    "Job %s: can't be sent to the queue anew: %s",
-                    job_id,
-                    error,
-                    extra=fields(job_id=job_id, error=error),
-                )
-            except Exception:  # one that nobody foresaw must not stop the others either
-                extra = fields(job_id=job_id)
-                logger.exception("Job %s: can't be sent to the queue anew", job_id, extra=extra)
-        if refusal is not None:
-            raise refusal
-        for key in self._pipeline.delivery.take_left(LOST_AFTER):
-            self.make_variants(key)
-        return {"sent": sent, "told": told}
-
-    def _send_anew(self, task: Any, job_id: str) -> bool:
-        """Send a job anew; False if it ended or another process is at it."""
-        claim = self._pipeline.hold(job_id)
-        if claim is None or not self._pipeline.hand_over(claim, LOST_AFTER):
-            return False
-        try:
-            self._publish(task, job_id, task_id=job_id)
-        except BaseException:
-            self._pipeline.let_go(claim)
-            raise
-        logger.info("Job %s: sent to the queue anew", job_id, extra=fields(job_id=job_id))
-        return True
 
 
 def _queue(name: str) -> CeleryQueue:
@@ -360,9 +294,9 @@ def _queue(name: str) -> CeleryQueue:
     throws=(MediaError,),
 )
 def generate(task: Any, job_id: str, tries: int = 0, due: float = 0.0) -> dict[str, Any]:
-    """Work on a job of the journal; see :meth:`CeleryQueue.work`."""
+    """Work on a job of the journal; see :meth:`CeleryQueue.work_on`."""
     try:
-        return _queue(GENERATE).work(task, job_id, tries, due)
+        return _queue(GENERATE).work_on(task, job_id, tries, due)
     except MediaError as error:
         raise error from None  # its causes stay out of the result backend
 

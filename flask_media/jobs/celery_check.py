@@ -10,9 +10,9 @@ from typing import Any
 from kombu import pools
 
 from ..errors import QueueUnavailable
-from .celery import BROKER_SECONDS
 from .celery import GENERATE
 from .celery import TRANSPORT_BOUNDS
+from .messages import BROKER_SECONDS
 
 
 def make_pool(app: Any) -> Any:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import MediaConfig
+from ..own import is_path
+from ..own import make_own
 
 if TYPE_CHECKING:
     from .base import Storage
@@ -20,6 +22,7 @@ def make_storage(
     sign_url: Callable[[str, float], str] | None = None,
     route_url: Callable[[str], str | None] | None = None,
     home: Path | None = None,
+    app: object = None,
 ) -> Storage:
     """The storage that MEDIA_STORAGE names, and MEDIA_STORAGE_MIRROR beside it.
 
@@ -29,9 +32,11 @@ def make_storage(
     :param route_url: gives the URL of a key of a private bucket that the app serves, or None.
     :param home: where the second storage's own MEDIA_FOLDER is seen from; None is the parent of
         ``folder``.
+    :param app: what one of the app's own is made with.
     :raises InvalidConfig: the second storage is the same place as the first.
+    :raises NotConfigured: there is no storage of the path that a key has, or no app.
     """
-    main = _make_one(config, folder, files_url, sign_url, route_url)
+    main = _make_one(config, folder, files_url, sign_url, route_url, app=app)
     second = config.mirror
     if second is None:
         return main
@@ -40,7 +45,7 @@ def make_storage(
     from .mirror import MirroredStorage
 
     # The URLs are always those of the main storage.
-    return MirroredStorage(main, _make_one(second, folder))
+    return MirroredStorage(main, _make_one(second, folder, app=app))
 
 
 def _make_one(
@@ -49,8 +54,14 @@ def _make_one(
     files_url: Callable[[str], str | None] | None = None,
     sign_url: Callable[[str, float], str] | None = None,
     route_url: Callable[[str], str | None] | None = None,
+    *,
+    app: object,
 ) -> Storage:
     match config.storage_name:
+        case path if is_path(path):
+            from .base import Storage
+
+            return make_own("MEDIA_STORAGE", path, Storage, app)  # type: ignore[type-abstract]
         case "filesystem":
             from .filesystem import FilesystemStorage
 

@@ -17,7 +17,9 @@ memory that a large object takes grows with this, the number of its requests shr
 class Readable(Protocol):
     """The one method that is needed of a binary file."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, ``size`` at most; none at the end."""
+        ...
 
 
 def pieces(key: str, file: Readable, stat: ObjectStat) -> Iterator[bytes]:

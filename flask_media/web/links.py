@@ -24,12 +24,15 @@ PURPOSE = "flask-media/file"
 
 
 def file_url(app: Flask, base: str | None, key: str) -> str | None:
-    """The URL of a key: below the base where there is one, else of the route if that is there."""
+    """The URL of a key: below the base, or, with None, of the blueprint's files route.
+
+    :returns: None where there is no base and no such route.
+    """
     return _route_url(app, {"key": key}) if base is None else f"{base}/{quote_key(key)}"
 
 
 def signed_file_url(app: Flask, key: str, seconds: float) -> str:
-    """The route's URL of the key with a token that is good for so many seconds.
+    """The files route's URL of the key with a token that is good for so many seconds.
 
     :raises NotConfigured: the app has no SECRET_KEY, or no files route.
     """

@@ -26,7 +26,9 @@ _ENCODED = "whsec_"
 class Headers(Protocol):
     """The headers of a request: a dict, or what a framework has for them."""
 
-    def items(self) -> Iterable[tuple[str, str]]: ...
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Names and values."""
+        ...
 
 
 def sign(message_id: str, timestamp: int, body: bytes, secret: str) -> str:

@@ -14,9 +14,9 @@ import pytest
 from flask_media import MediaResult
 from flask_media import StoredVariant
 from flask_media.emulator import GeminiEmulator
-from flask_media.jobs.celery import LOST_AFTER
 from flask_media.jobs.celery import MAKE_VARIANTS
 from flask_media.jobs.celery import RESUME
+from flask_media.jobs.messages import LOST_AFTER
 
 from ..faults import fault_server
 from ..faults import forward

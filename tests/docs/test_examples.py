@@ -38,6 +38,7 @@ def names(
     return {"__name__": "example_of_the_docs", "emulator": emulator}
 
 
+@pytest.mark.usefixtures("own_parts")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples(page: Path, names: dict[str, Any]) -> None:
     """The code of the page runs from top to bottom, and gives what it shows."""

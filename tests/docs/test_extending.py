@@ -1,0 +1,267 @@
+"""The generator, the storage and the queue of the page on extending do what it says."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable
+from collections.abc import Iterator
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from PIL import Image
+
+from flask_media import FlaskMedia
+from flask_media import GenerationTimeout
+from flask_media import MediaError
+from flask_media import OutcomeUnknown
+from flask_media import ProviderRefused
+from flask_media import ProviderUnavailable
+from flask_media import current_media
+from flask_media.generators.base import Generator
+from flask_media.jobs import messages
+from flask_media.storage.base import Storage
+from flask_media.testing import draw_picture
+from flask_media.testing.generator_contract import REQUEST
+from flask_media.testing.generator_contract import GeneratorContract
+from flask_media.testing.storage_contract import StorageContract
+
+from ..faults import FaultServer
+from ..faults import answer
+from ..faults import fault_server
+from ..faults import hang_up
+from ..servers import wait_for
+
+pytestmark = pytest.mark.usefixtures("own_parts")
+
+MakeApp = Callable[..., Flask]
+PAINTED = answer("200 OK", draw_picture(64, 48, "painted"))
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> Iterator[MakeApp]:
+    """Makes apps with parts of their own, and closes them."""
+    made: list[Flask] = []
+
+    def make(**config: object) -> Flask:
+        app = Flask("shop", instance_path=str(tmp_path / "instance"))
+        app.config.from_mapping(
+            {"MEDIA_GENERATOR": "placeholder", "SECRET_KEY": "secret", **config}
+        )
+        media = FlaskMedia(app)
+        app.register_blueprint(
+            media.create_blueprint(authorize=lambda _: "ada"), url_prefix="/media"
+        )
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["media"].close()
+
+
+@pytest.fixture
+def painter_server() -> Iterator[FaultServer]:
+    """The painter: a server that answers as it is told to."""
+    with fault_server() as server:
+        server.play(PAINTED)
+        yield server
+
+
+class TestPainter(GeneratorContract):
+    """The generator passes the contract of all generators, over a socket."""
+
+    @pytest.fixture
+    def generator(self, make_app: MakeApp, painter_server: FaultServer) -> Generator:
+        app = make_app(MEDIA_GENERATOR="painter:Painter", PAINTER_URL=painter_server.url)
+        return app.extensions["media"].generator  # type: ignore[no-any-return]
+
+
+class TestDatabaseStorage(StorageContract):
+    """The storage passes the contract of all storages."""
+
+    @pytest.fixture
+    def storage(self, make_app: MakeApp) -> Storage:
+        app = make_app(MEDIA_STORAGE="database_storage:DatabaseStorage")
+        return app.extensions["media"].storage  # type: ignore[no-any-return]
+
+
+def test_a_picture_of_the_painter(make_app: MakeApp, painter_server: FaultServer) -> None:
+    """The service asks it, renders what it drew, and knows that it was free."""
+    app = make_app(MEDIA_GENERATOR="painter:Painter", PAINTER_URL=painter_server.url)
+    with app.app_context():
+        result = current_media.generate_and_upload("A boat", "boats/1.png")
+        with (
+            current_media.open("boats/1.png") as file,
+            Image.open(io.BytesIO(file.read())) as shown,
+        ):
+            assert shown.size == (1024, 1024)
+    assert (result.model, result.cost_usd) == ("Painter", Decimal(0))
+    assert json.loads(painter_server.requests[0].body)["size"] == [1024, 1024]
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (answer("503 Busy"), ProviderUnavailable),
+        (answer("400 No", b"no such size"), ProviderRefused),
+        (hang_up, OutcomeUnknown),
+    ],
+)
+def test_faults_of_the_painter(
+    make_app: MakeApp, painter_server: FaultServer, reply: Any, error: type[MediaError]
+) -> None:
+    """Each fault is the error that says what may have been charged."""
+    app = make_app(MEDIA_GENERATOR="painter:Painter", PAINTER_URL=painter_server.url)
+    painter_server.play(reply)
+    with pytest.raises(error):
+        app.extensions["media"].generator.generate(REQUEST)
+
+
+def test_a_painter_that_is_away(make_app: MakeApp, painter_server: FaultServer) -> None:
+    """Nobody is there: nothing was charged."""
+    app = make_app(MEDIA_GENERATOR="painter:Painter", PAINTER_URL=painter_server.url)
+    painter_server.close()
+    with pytest.raises(ProviderUnavailable):
+        app.extensions["media"].generator.generate(REQUEST)
+
+
+def test_a_slow_painter(
+    make_app: MakeApp, painter_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer in time may have been charged."""
+    import httpx2
+
+    real = httpx2.post
+    monkeypatch.setattr(httpx2, "post", lambda *given, **named: real(*given, **named | QUICK))
+    app = make_app(MEDIA_GENERATOR="painter:Painter", PAINTER_URL=painter_server.url)
+    painter_server.play(lambda request: b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+    with pytest.raises(GenerationTimeout):
+        app.extensions["media"].generator.generate(REQUEST)
+
+
+QUICK = {"timeout": 0.1}
+
+
+def test_a_picture_in_the_database(make_app: MakeApp) -> None:
+    """The blueprint shows it to whom it may, and to whoever has a signed link."""
+    app = make_app(MEDIA_STORAGE="database_storage:DatabaseStorage")
+    with app.app_context():
+        result = current_media.generate_and_upload("A boat", "boats/1.png", {"name": "Être"})
+        assert current_media.stat("boats/1.png").metadata == {"name": "Être"}
+        link = current_media.signed_url("boats/1.png", expires_in=60)
+    for url in (result.url, link):
+        shown = app.test_client().get(url, buffered=True)
+        assert (shown.status_code, shown.content_type) == (200, "image/png")
+
+
+@pytest.fixture
+def shop(make_app: MakeApp, tmp_path: Path) -> Iterator[tuple[Flask, Any]]:
+    """An app with a Huey of its own, whose messages nobody takes yet."""
+    from huey import SqliteHuey
+
+    app = make_app(
+        MEDIA_QUEUE="huey_queue:HueyQueue", MEDIA_QUEUE_RETRY_SECONDS=0.1, MEDIA_STORAGE="memory"
+    )
+    huey = SqliteHuey(filename=str(tmp_path / "huey.sqlite3"))
+    import_module("huey_queue").init_huey(app, huey)
+    yield app, huey
+    huey.storage.close()
+
+
+@pytest.fixture
+def consume(shop: tuple[Flask, Any]) -> Iterator[Callable[[], None]]:
+    """Starts the consumer; its level of logging is as it was, afterwards."""
+    running: list[Any] = []
+
+    def start() -> None:
+        consumer = shop[1].create_consumer(
+            workers=1, initial_delay=0.02, max_delay=0.05, scheduler_interval=1
+        )
+        running.append(consumer)
+        consumer.start()
+
+    level = logging.getLogger("huey").level
+    yield start
+    for consumer in running:
+        consumer.stop(graceful=True)
+        consumer.scheduler.join()
+    logging.getLogger("huey").setLevel(level)
+
+
+def queue_of(app: Flask) -> messages.MessageQueue:
+    """The queue, known for what it is."""
+    queue = app.extensions["media"].queue
+    assert isinstance(queue, messages.MessageQueue)
+    return queue
+
+
+def test_a_picture_by_huey(shop: tuple[Flask, Any], consume: Callable[[], None]) -> None:
+    """Its consumer makes the picture and its variants, not this process's own threads."""
+    app, huey = shop
+    with app.app_context():
+        job = current_media.generate_later("A boat", "boats/1.png", variants={"thumb": 64})
+        assert (len(huey), job.status) == (1, "requested")
+        consume()
+        result = job.result(timeout=30)
+    assert result.variants["thumb"].width == 64
+
+
+def test_later_variants_by_huey(
+    make_app: MakeApp, shop: tuple[Flask, Any], consume: Callable[[], None]
+) -> None:
+    """The variants of a stored picture are a message too."""
+    app, huey = shop
+    with app.app_context():
+        current_media._reconfigure(variants_when="later")
+        current_media.generate_and_upload("A boat", "boats/1.png", variants={"thumb": 64})
+        assert len(huey) == 1
+        consume()
+        wait_for(lambda: current_media.exists("boats/1.thumb.webp") or 1 / 0)
+
+
+def test_a_fault_that_passes_by_huey(
+    shop: tuple[Flask, Any], consume: Callable[[], None], painter_server: FaultServer
+) -> None:
+    """A job that failed with an error that can pass is sent again, until it is done."""
+    app, _ = shop
+    app.config["PAINTER_URL"] = painter_server.url
+    painter_server.play(answer("503 Busy"), answer("503 Busy"), answer("503 Busy"), PAINTED)
+    with app.app_context():
+        current_media._reconfigure(generator="painter:Painter", gemini_max_attempts=1)
+        job = current_media.generate_later("A boat", "boats/1.png")
+        consume()
+        assert job.result(timeout=30).model == "Painter"
+
+
+def test_a_message_that_is_lost(
+    shop: tuple[Flask, Any], consume: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job whose message is lost is sent anew when the queue has had it for long enough."""
+    app, huey = shop
+    monkeypatch.setattr(messages, "LOST_AFTER", 0.0)
+    with app.app_context():
+        job = current_media.generate_later("A boat", "boats/1.png")
+        huey.flush()
+        monkeypatch.undo()
+        assert queue_of(app).resume() == {"sent": 1, "told": 0}
+        assert queue_of(app).resume() == {"sent": 0, "told": 0}
+        queue_of(app).check(1)
+        consume()
+        assert job.result(timeout=30).object_key == "boats/1.png"
+
+
+def test_a_message_that_comes_twice(shop: tuple[Flask, Any]) -> None:
+    """The second one does nothing."""
+    app, _ = shop
+    with app.app_context():
+        job = current_media.generate_later("A boat", "boats/1.png")
+        queue_of(app).work("generate", job.id)
+        result = job.result(timeout=0)
+        queue_of(app).work("generate", job.id)
+        assert job.refresh().result(timeout=0) == result
