@@ -24,9 +24,11 @@ def command(*, once: bool) -> None:
     For MEDIA_QUEUE = threads. It finishes what runs when it gets SIGTERM or SIGINT, and leaves the
     rest to others. With --once it ends when nothing is left, as a cron entry does.
     """
-    if current_media.config.queue != "threads":
+    queue = current_media.config.queue
+    if queue != "threads":
+        command = "Celery's worker, as 'celery -A make_celery worker'"
         raise click.ClickException(
-            "MEDIA_QUEUE is 'celery': start Celery's worker, as 'celery -A make_celery worker'."
+            f"MEDIA_QUEUE is {queue!r}: start {command if queue == 'celery' else 'its workers'}."
         )
     ended = threading.Event()
     with _told(), _until_signal(ended):

@@ -142,3 +142,19 @@ def test_without_an_app(tmp_path: Path) -> None:
     service = MediaService(MediaConfig(generator=f"{HERE}:make_generator"), folder=tmp_path)
     with pytest.raises(NotConfigured, match=r"MEDIA_GENERATOR .* with an app"):
         service.generate("A boat")
+
+
+def test_the_doctor_knows_them(tmp_path: Path) -> None:
+    """``flask media check`` looks at parts of one's own; ``worker`` leaves theirs alone."""
+    names = {"GENERATOR": "make_generator", "STORAGE": "make_storage", "QUEUE": "make_queue"}
+    own = {f"MEDIA_{key}": f"{HERE}:{name}" for key, name in names.items()}
+    app = make_app(tmp_path, **own)
+    runner = app.test_cli_runner()
+    result = runner.invoke(args=["media", "check"])
+    found = [line.split()[:2] for line in result.output.splitlines() if line.startswith("ok")]
+    assert found == [["ok", name] for name in ("config", "model", "storage", "journal", "queue")]
+    assert f"{HERE}:make_generator, " in result.output
+    refused = runner.invoke(args=["media", "worker"])
+    assert refused.exit_code == 1
+    assert f"MEDIA_QUEUE is '{HERE}:make_queue': start its workers." in refused.output
+    app.extensions["media"].close()

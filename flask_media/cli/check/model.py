@@ -31,6 +31,9 @@ def examine(service: MediaService) -> Iterator[Finding]:
             "Set GEMINI_API_KEY, and MEDIA_GENERATOR to 'gemini', for generated ones.",
         )
         return
+    if config.generator != "gemini":
+        yield from _own(service)
+        return
     names = [config.gemini_model, *config.gemini_fallback_models]
     for number, name in enumerate(names):
         found = [*_one(service, name)]
@@ -39,6 +42,15 @@ def examine(service: MediaService) -> Iterator[Finding]:
         yield from found
         if any(finding.name != "model" for finding in found):
             return  # with the next one it would be the same
+
+
+def _own(service: MediaService) -> Iterator[Finding]:
+    try:
+        service.generator.probe(timeout=SECONDS)
+    except MediaError as error:
+        yield fail("model", error)
+    else:
+        yield ok("model", f"{service.config.generator} is ready")
 
 
 def _one(service: MediaService, name: str) -> Iterator[Finding]:

@@ -29,6 +29,10 @@ def examine(app: Flask, service: MediaService) -> Iterator[Finding]:
     try:
         service.journal.check()  # the queue is made with it
         queue = service.queue
+        if config.queue != "celery":
+            queue.check(SECONDS)
+            yield ok("queue", f"{config.queue} takes messages")
+            return
         celery = app.extensions.get("celery")
         if celery is None:
             with queue.place():

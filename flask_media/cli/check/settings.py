@@ -26,10 +26,10 @@ def examine(app: Flask, service: MediaService) -> Iterator[Finding]:
     if doubts:
         yield warn("config", " ".join(doubts), "Set the keys by their names in the documentation.")
         return
-    generator = "pictures drawn here" if config.generator == "placeholder" else "Gemini"
+    known = {"placeholder": "pictures drawn here", "gemini": "Gemini"}
     yield ok(
         "config",
-        f"{generator}, {config.storage_name} storage, {config.queue} queue, "
+        f"{known.get(config.generator, config.generator)}, {config.storage_name} storage, {config.queue} queue, "
         f"{_journal_kind(service)} journal",
     )
 

@@ -44,7 +44,7 @@ NOT_THE_ACL = (SKEWED, "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMa
 
 def examine(service: MediaService) -> Iterator[Finding]:
     """The storage that pictures are kept in, and then the mirror."""
-    storage, name = service.storage, NAMES[service.config.storage_name]
+    storage, name = service.storage, NAMES.get(service.config.storage_name, "storage")
     main = storage.main if isinstance(storage, MirroredStorage) else storage
     try:
         main.check_ready()
