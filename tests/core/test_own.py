@@ -153,7 +153,7 @@ def test_the_doctor_knows_them(tmp_path: Path) -> None:
     result = runner.invoke(args=["media", "check"])
     found = [line.split()[:2] for line in result.output.splitlines() if line.startswith("ok")]
     assert found == [["ok", name] for name in ("config", "model", "storage", "journal", "queue")]
-    assert f"{HERE}:make_generator, " in result.output
+    assert f"{HERE}:make_generator," in result.output
     refused = runner.invoke(args=["media", "worker"])
     assert refused.exit_code == 1
     assert f"MEDIA_QUEUE is '{HERE}:make_queue': start its workers." in refused.output

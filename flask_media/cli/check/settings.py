@@ -27,9 +27,10 @@ def examine(app: Flask, service: MediaService) -> Iterator[Finding]:
         yield warn("config", " ".join(doubts), "Set the keys by their names in the documentation.")
         return
     known = {"placeholder": "pictures drawn here", "gemini": "Gemini"}
+    generator = known.get(config.generator, config.generator)
     yield ok(
         "config",
-        f"{known.get(config.generator, config.generator)}, {config.storage_name} storage, {config.queue} queue, "
+        f"{generator}, {config.storage_name} storage, {config.queue} queue, "
         f"{_journal_kind(service)} journal",
     )
 
