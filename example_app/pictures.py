@@ -1,79 +1,141 @@
-"""What the app does with Flask-Media."""
+"""All that the app does with Flask-Media: ordering pictures, following them, telling of errors."""
 
 from __future__ import annotations
 
-import math
-import re
-import unicodedata
+from collections.abc import Iterable
 
+from flask import current_app
+
+from flask_media import BudgetExceeded
 from flask_media import ContentBlocked
+from flask_media import ImageGenerationConfig
+from flask_media import ImageSize
+from flask_media import ImageTheme
 from flask_media import InvalidRequest
 from flask_media import MediaError
 from flask_media import NotConfigured
+from flask_media import NotFound
 from flask_media import ProviderRefused
 from flask_media import RateLimited
 from flask_media import UploadFailed
 from flask_media import current_media
 
-from .models import UserGoal
+from .models import Goal
+from .models import Picture
 from .models import db
+from .texts import slugify
+
+THEMES = [theme.value for theme in ImageTheme]
+SHAPES = {
+    "landscape": ImageSize.LANDSCAPE,
+    "square": ImageSize.SQUARE,
+    "portrait": ImageSize.PORTRAIT,
+}
 
 WORDS: dict[type[MediaError], str] = {
     ContentBlocked: "The picture service declines to draw this. Other words may help.",
-    RateLimited: "The limit for pictures is reached. Please try again later.",
+    RateLimited: "Too many pictures are wanted just now. Please try again in a few minutes.",
     NotConfigured: "Pictures are not set up on this server yet. Its owner has to do that.",
     ProviderRefused: (
         "The picture service refuses this site. Trying again changes nothing before the site's "
         "owner has mended that."
     ),
-    InvalidRequest: "This can't be drawn. Please choose another name.",
+    InvalidRequest: "This can't be drawn. Please choose other words.",
     UploadFailed: "The picture is drawn but could not be stored yet. It is kept: please try again.",
 }
 
 
-def draw_goal(goal: UserGoal) -> None:
-    """Generate the goal's picture, store it and note both in the database.
+def add_picture(goal: Goal, *, scene: str, theme: str, shape: str) -> Picture:
+    """Have a new version of the goal's picture drawn. The earlier ones stay."""
+    picture = Picture(scene=scene, theme=theme, shape=shape)
+    goal.pictures.insert(0, picture)
+    db.session.flush()  # gives it its id, which makes the key its own
+    name = f"{picture.id}-{slugify(scene)}.png"
+    picture.object_key = f"users/{goal.user_id}/goals/{goal.id}/{name}"
+    order(picture)
+    return picture
 
-    Called again for a goal that failed or was cut off, it goes on where it stood: a picture that
-    is paid for is stored, and not bought again.
 
-    :raises MediaError: no picture came of it; the goal is marked as failed.
+def order(picture: Picture) -> None:
+    """Have the picture drawn in the background, and commit what became of the order.
+
+    For one that failed it is the same request again: it goes on where it stood, and what is paid
+    for is stored and not bought again.
     """
-    prompt = f"Visual representation of financial goal: {goal.name}"
-    object_key = f"goals/{goal.id}/{slugify(goal.name)}.png"
-    metadata = {"goal_id": goal.id, "goal_name": goal.name}
-    # Committed before the call: no transaction stays open for the seconds that it takes.
-    goal.image_generation_status = "generating"
-    db.session.commit()
+    db.session.commit()  # no transaction stays open while the journal is written
+    goal = picture.goal
     try:
-        result = current_media.generate_and_upload(prompt, object_key, metadata)
-    except MediaError:
-        goal.image_generation_status = "failed"
-        db.session.commit()
-        raise
-    goal.image_url = result.url
-    goal.image_prompt = result.prompt
-    goal.image_generation_status = "completed"
+        job = current_media.generate_later(
+            f"Visual representation of financial goal: {picture.scene}",
+            picture.object_key,
+            {"goal_id": goal.id, "goal_name": goal.name},
+            ImageGenerationConfig(theme=ImageTheme(picture.theme), size=SHAPES[picture.shape]),
+            spender=str(goal.user_id),
+        )
+    except MediaError as error:
+        _note(picture, error)
+    else:
+        picture.state, picture.job_id = "drawing", job.id
     db.session.commit()
 
 
-def slugify(text: str) -> str:
-    """The text as a part of an object key: at most 60 of ``a-z``, ``0-9`` and ``-``.
+def follow(pictures: Iterable[Picture]) -> None:
+    """Note what became of those that were being drawn, and how far the others are.
 
-    Different texts can give the same slug, so an id belongs into the key too.
+    The journal knows it. Here it is read when somebody looks, so it does not matter which process
+    draws; an app that has to act on it at once has signals and webhooks for that.
     """
-    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_text)[:60].strip("-") or "picture"
+    for picture in pictures:
+        if picture.state == "drawing":
+            _look_at(picture)
+    db.session.commit()
+
+
+def remove(goal: Goal) -> bool:
+    """Delete a goal, and its pictures from the storage.
+
+    :returns: False if a picture is being drawn that can't be stopped; nothing is deleted then.
+    """
+    follow(goal.pictures)
+    for picture in goal.pictures:
+        if picture.state == "drawing" and not current_media.job(picture.job_id or "").cancel():
+            return False
+    for picture in goal.pictures:
+        current_media.delete(picture.object_key)
+    db.session.delete(goal)
+    db.session.commit()
+    return True
 
 
 def explain(error: MediaError) -> str:
     """What to tell the user. The error's own message is for the log: it names config keys."""
-    if isinstance(error, RateLimited) and error.retry_after and error.retry_after < 3600:
-        seconds = math.ceil(error.retry_after)  # a second too early is refused again
-        return f"Too many pictures at once. Please try again in {seconds} seconds."
+    if isinstance(error, BudgetExceeded):
+        whose = "Your budget" if error.spender else "This site's budget"
+        when = f" It starts anew {error.resets_at:%A at %H:%M} UTC." if error.resets_at else ""
+        return f"{whose} for pictures is used up for today.{when} Nothing was charged."
     for kind, words in WORDS.items():
         if isinstance(error, kind):
             return words
     if error.retryable:
         return "The picture did not come this time. Please try again."
     return "The picture could not be made. We will look into it."
+
+
+def _look_at(picture: Picture) -> None:
+    try:
+        job = current_media.job(picture.job_id or "")
+    except NotFound:  # nobody came for long, and the journal has forgotten a job of the past
+        is_there = current_media.exists(picture.object_key)
+        picture.state = "stored" if is_there else "failed"
+        return
+    picture.progress = job.progress
+    if job.stored:
+        picture.state, picture.problem = "stored", None
+    elif job.error:
+        _note(picture, job.error)
+
+
+def _note(picture: Picture, error: MediaError) -> None:
+    current_app.logger.warning("Picture %d: %s", picture.id, error)
+    picture.state = "refused" if isinstance(error, ContentBlocked | InvalidRequest) else "failed"
+    picture.problem = explain(error)
