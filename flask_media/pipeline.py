@@ -118,6 +118,10 @@ class Pipeline(Recovery):
             return self._delivery.with_variants(held, job.variants)
         return held
 
+    def check(self, wanted: Wanted) -> None:
+        """See :meth:`flask_media.MediaService.check`."""
+        self._job(wanted, self._storage.check_key(wanted.object_key))
+
     def enter(self, wanted: Wanted, terms: Terms) -> tuple[Claim, GenerationJob] | Record:
         """Find or make the job for a queue: it is held if there is something to do for it.
 

@@ -237,6 +237,14 @@ class MediaService(StoredPictures):
         )
         return self.put_in_queue(wanted, terms)
 
+    def check(self, wanted: Wanted) -> None:
+        """Check a request as :meth:`generate_later` does, and record nothing.
+
+        :raises NotConfigured: a config key is missing.
+        :raises InvalidRequest: an argument is wrong.
+        """
+        self._pipeline.check(wanted)
+
     def put_in_queue(self, wanted: Wanted, terms: Terms) -> MediaJob:
         """:meth:`generate_later`, on terms that only the HTTP interface has."""
         from .journal.records import Record

@@ -1,0 +1,223 @@
+"""What a row asks for, and what happens once its transaction is committed: never before, and
+never if it is rolled back."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import hashlib
+import json
+import logging
+from contextlib import AbstractContextManager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from sqlalchemy.orm import SessionTransaction
+
+from ..errors import MediaError
+from ..errors import NotFound
+from ..jobs.handle import MediaJob
+from ..journal.states import State
+from ..request import this_celery_task
+from ..service import MediaService
+from ..types import MediaResult
+from .rows import PENDING
+from .rows import Outcome
+from .rows import Rows
+from .rows import begun
+from .rows import completed
+from .rows import delete_pictures
+from .rows import failed
+from .rows import record
+
+logger = logging.getLogger(__name__)
+
+_STAGED = "flask_media_staged"
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Change(abc.ABC):
+    """Something that is to be done for a row once its transaction is committed."""
+
+    bind: sa.Engine | sa.Connection
+    """The row's database."""
+    rows: Rows
+    identity: tuple[Any, ...]
+    """The row's primary key."""
+
+    @abc.abstractmethod
+    def place(self) -> None:
+        """Do it."""
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A session of its own, so that none of the caller's is committed or rolled back."""
+        return Session(self.bind)
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Order(Change):
+    """A picture that a row asks for."""
+
+    service: MediaService
+    object_key: str
+    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Of ``generate_and_upload`` and ``generate_later``."""
+    previous: str | None = None
+    """The job of the picture that the row shows now."""
+    is_again: bool = False
+    """Whether the row asked for the same before, and knows of no picture."""
+
+    @property
+    def match(self) -> sa.ColumnElement[bool]:
+        """The row, as long as it asks for this."""
+        return sa.and_(self.rows.of_identity(self.identity), self.rows.of_key(self.object_key))
+
+    def found(self) -> MediaResult | None:
+        """The picture that was asked for before, if it was stored and the row never told."""
+        if not self.is_again:
+            return None
+        try:
+            job_id = self.service.info(self.object_key).job_id
+            stored = self.service.job(job_id).stored
+        except NotFound:
+            return None
+        if stored is None or job_id == self.previous:
+            return None
+        if stored.original_prompt != self.arguments["prompt"]:
+            return None
+        return dataclasses.replace(stored, cached=True)
+
+    def record(self, outcome: Outcome, *, is_asked: bool = True) -> None:
+        """Write how it stands to the row, and delete what the row no longer shows."""
+        written = record(self.session, self.rows, self.match, outcome, is_asked=is_asked)
+        delete_pictures(self.service, written.replaced)
+
+    def place(self) -> None:
+        """Give it to the queue, now that the row is committed."""
+        with self.session() as session:
+            waits = self.rows.columns["image_generation_status"] == PENDING
+            if not self.rows.exists(session, sa.and_(self.match, waits)):
+                return  # a savepoint was rolled back, or something newer was asked for
+        try:
+            if (stored := self.found()) is not None:
+                self.record(completed(stored))
+                return
+            job = self.service.generate_later(**self.arguments)
+        except Exception as error:
+            # The commit has happened, so it must not fail: the row says what came of it.
+            if isinstance(error, MediaError):
+                logger.warning("%r is not ordered: %s", self.object_key, error)
+            else:
+                logger.exception("%r is not ordered", self.object_key)
+            self.record(failed(error))
+            return
+        self.record(begun(job.id, PENDING))
+        if (outcome := outcome_of(job.refresh())) is not None:
+            self.record(outcome)  # it was there already, or the queue was quicker
+
+
+@dataclasses.dataclass(kw_only=True, eq=False)
+class Farewell(Change):
+    """A row that is deleted, with what is to go with it."""
+
+    service: MediaService | None
+    keys: list[str]
+    job_id: str | None
+    """The job that may still be at its picture."""
+
+    def place(self) -> None:
+        """Delete its picture, now that the row is gone."""
+        with self.session() as session:
+            if self.rows.exists(session, self.rows.of_identity(self.identity)):
+                return
+        if self.service is None:
+            logger.warning(
+                "%s is deleted outside an app context, so its pictures %s stay.",
+                self.rows.table.name,
+                self.keys,
+            )
+            return
+        if self.job_id is not None:
+            try:
+                self.service.job(self.job_id).cancel()
+            except MediaError as error:
+                logger.info("Job %s goes on: %s", self.job_id, error)
+        delete_pictures(self.service, self.keys)
+
+
+def outcome_of(job: MediaJob) -> Outcome | None:
+    """What the journal says of a job, as a row says it; None while it only waits."""
+    if (stored := job.stored) is not None:
+        return completed(stored)
+    if (error := job.error) is not None:
+        return failed(error, job.id)
+    return None if job.status == State.REQUESTED else begun(job.id)
+
+
+def picture_name(rows: Rows, identity: tuple[Any, ...], shown: str | None, prompt: str) -> str:
+    """A name for the next picture of a row: another one for each, and the same wherever the same
+    row asks for the same, so that two that ask at once are one job.
+
+    :param shown: the job of the picture that it shows now.
+    """
+    # A task that is delivered again finds the row with its own picture.
+    task = this_celery_task()
+    source = [rows.table.name, list(map(str, identity)), f"task:{task}" if task else shown, prompt]
+    return hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]
+
+
+# Until the commit
+
+
+def stage(session: Session, change: Change) -> None:
+    """Have a change done when the session's transaction is committed, and forgotten if not."""
+    staged = session.info.get(_STAGED)
+    if staged is None:
+        staged = session.info[_STAGED] = _Staged()
+        event.listen(session, "after_commit", staged.on_commit)
+        event.listen(session, "after_transaction_end", staged.on_end)
+    staged.add(change)
+
+
+def unstage(session: Session, change: Change) -> None:
+    """Forget what the same row asked for in this transaction."""
+    if (staged := session.info.get(_STAGED)) is not None:
+        staged.drop(change)
+
+
+class _Staged:
+    """What a session is to do once its transaction is committed."""
+
+    def __init__(self) -> None:
+        self._changes: list[Change] = []
+        self._is_committed = False
+
+    def add(self, change: Change) -> None:
+        self.drop(change)
+        self._changes.append(change)
+
+    def drop(self, change: Change) -> None:
+        def whose(one: Change) -> Any:
+            return type(one), one.rows.model, one.identity
+
+        self._changes = [one for one in self._changes if whose(one) != whose(change)]
+
+    def on_commit(self, session: Session) -> None:
+        if not session.in_nested_transaction():
+            self._is_committed = True
+
+    def on_end(self, _session: Session, transaction: SessionTransaction) -> None:
+        # Not at the commit itself: only now is the session's connection back in its pool.
+        if transaction.parent is not None:
+            return
+        changes, is_committed = self._changes, self._is_committed
+        self._changes, self._is_committed = [], False
+        if not is_committed:
+            return
+        for change in changes:
+            try:
+                change.place()
+            except Exception:  # as of a database that went away after the commit
+                logger.exception("A row of %s is out of step", change.rows.table.name)
