@@ -16,6 +16,7 @@ from flask import Request
 from flask_login import current_user
 
 from flask_media import FlaskMedia
+from flask_media.models import track_media
 
 from . import accounts
 from . import cli
@@ -45,6 +46,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         celery_init_app(app)
     db.init_app(app)
     media.init_app(app)
+    track_media(app, db)
     accounts.login_manager.init_app(app)
     csrf.init_app(app)
     headers.init_app(app)

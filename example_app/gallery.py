@@ -13,7 +13,6 @@ from sqlalchemy.orm import joinedload
 from .models import Goal
 from .models import Picture
 from .models import db
-from .pictures import follow
 
 PAGE = 24
 
@@ -24,15 +23,13 @@ blueprint = Blueprint("gallery", __name__)
 @login_required
 def show() -> str:
     """Pictures that are there, the newest first, and where older ones are."""
-    mine = (
+    stored = (
         select(Picture)
         .join(Goal)
-        .where(Goal.user_id == current_user.id)
+        .where(Goal.user_id == current_user.id, Picture.image_generation_status == "completed")
         .options(joinedload(Picture.goal))
         .order_by(Picture.id.desc())
     )
-    follow(db.session.scalars(mine.where(Picture.state == "drawing")).all())
-    stored = mine.where(Picture.state == "stored")
     before = request.args.get("before", type=int)
     if before is not None:
         stored = stored.where(Picture.id < min(before, 2**31 - 1))

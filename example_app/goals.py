@@ -24,9 +24,9 @@ from .models import db
 from .pictures import SHAPES
 from .pictures import THEMES
 from .pictures import add_picture
+from .pictures import explain
 from .pictures import follow
 from .pictures import order
-from .pictures import remove
 from .texts import one_line
 
 MAX_NAME_LENGTH = 120
@@ -140,9 +140,8 @@ def delete(goal_id: int) -> Response:
     """Delete a goal with all its pictures."""
     goal = _find(goal_id)
     name = goal.name
-    if not remove(goal):
-        flash("Its picture is being drawn. Please delete the goal when that is there.", "info")
-        return _to(goal)
+    db.session.delete(goal)
+    db.session.commit()
     flash(f"“{name}” is deleted, with its pictures.", "info")
     return redirect(url_for("goals.index"), code=303)
 
@@ -157,7 +156,12 @@ def _show(goal: Goal, **values: Any) -> str:
     follow(goal.pictures)
     values.setdefault("wish", goal.newest)
     return render_template(
-        "goals/show.html", goal=goal, themes=THEMES, shapes=list(SHAPES), **values
+        "goals/show.html",
+        goal=goal,
+        problem=explain(goal.newest),
+        themes=THEMES,
+        shapes=list(SHAPES),
+        **values,
     )
 
 
@@ -167,7 +171,7 @@ def _to(goal: Goal) -> Response:
 
 def _find(goal_id: int) -> Goal:
     """Their goal of that id; another's is as if it weren't there."""
-    # Databases have integers of 64 bits or less; a larger one in the URL is an id of no goal.
+    # A database's integers have 32 bits; a larger one in the URL is an id of no goal.
     goal = db.session.get(Goal, goal_id) if goal_id < 2**31 else None
     if goal is None or goal.user_id != current_user.id:
         abort(404, "There is no such goal.")

@@ -13,6 +13,10 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
+from flask_media.models import MediaMixin
+
+from .texts import slugify
+
 db = SQLAlchemy()
 
 
@@ -60,10 +64,12 @@ class Goal(Base):
         return next((picture for picture in self.pictures if picture.state == "stored"), None)
 
 
-class Picture(Base):
-    """One version of a goal's picture: what was asked for, and what came of it."""
+class Picture(MediaMixin, Base):
+    """One version of a goal's picture. The mixin's columns say what became of it."""
 
     __tablename__ = "picture"
+    __media_delete__ = True
+    """With the row goes the picture in the storage."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     goal_id: Mapped[int] = mapped_column(ForeignKey("goal.id"), index=True)
@@ -71,17 +77,32 @@ class Picture(Base):
     """What it shall show, in the words of who asked."""
     theme: Mapped[str] = mapped_column(String(20))
     shape: Mapped[str] = mapped_column(String(20))
-    object_key: Mapped[str] = mapped_column(String(200), default="")
-    job_id: Mapped[str | None] = mapped_column(String(32), default=None)
-    """The job in Flask-Media's journal, which knows how far it is."""
-    state: Mapped[str] = mapped_column(String(10), default="failed")
-    """``drawing``, ``stored``, ``refused`` or ``failed``; the last until the order is taken."""
-    problem: Mapped[str | None] = mapped_column(String(300), default=None)
-    """Why there is none, in words for who asked."""
     goal: Mapped[Goal] = relationship(back_populates="pictures")
 
-    progress = 0.0
-    """How far it is, 0 to 1; known of one that was looked at while it was drawn."""
+    def image_key(self, name: str) -> str:  # noqa: ARG002 - its own id is in it
+        """Where it is stored: in the folder of whose goal it is, which nobody else can see."""
+        folder = f"users/{self.goal.user_id}/goals/{self.goal_id}"
+        return f"{folder}/{self.id}-{slugify(self.scene)}.png"
+
+    def image_metadata(self) -> dict[str, str]:
+        """What is stored with it."""
+        return {"goal_name": self.goal.name}
+
+    @property
+    def state(self) -> str:
+        """``drawing``, ``stored``, ``refused`` or ``failed``."""
+        if self.image_generation_status == "completed":
+            return "stored"
+        if self.image_error in ("ContentBlocked", "InvalidRequest"):
+            return "refused"
+        # Without a job, nobody came to order it: the process ended there.
+        is_failed = self.image_generation_status == "failed" or self.image_job_id is None
+        return "failed" if is_failed else "drawing"
+
+    @property
+    def progress(self) -> float:
+        """How far it is, 0 to 1."""
+        return self.image_job.progress if self.image_job else 0.0
 
 
 def create_tables() -> None:
