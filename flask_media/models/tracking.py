@@ -65,7 +65,8 @@ def _session_maker(database: Any) -> Callable[[], Session]:
     if isinstance(database, scoped_session):
         factory: Callable[[], Session] = database.session_factory
         return factory  # the session of the thread is its owner's to commit
-    if hasattr(database, "engines") and hasattr(database, "session"):
+    # By its class: what the object itself says needs an app context.
+    if hasattr(type(database), "engines") and hasattr(type(database), "init_app"):
         # Both extensions keep a session for each app context, and the receiver has its own.
         return lambda: _session_of(database)
     if callable(database) and not isinstance(database, type):

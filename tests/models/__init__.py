@@ -1,0 +1,1 @@
+"""Tests of models with pictures, on each integration of SQLAlchemy and each database."""
