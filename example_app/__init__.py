@@ -68,4 +68,5 @@ def who_asks(request: Request) -> str | None:  # noqa: ARG001 - Flask-Login has 
     They may see jobs that have this id as their spender, and pictures in the folder
     ``users/<id>/``, as ``object_key`` above says.
     """
-    return current_user.get_id()
+    user_id: str | None = current_user.get_id()
+    return user_id

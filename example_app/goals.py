@@ -74,9 +74,7 @@ def add() -> Response | tuple[str, int]:
     if not target:
         problems["target"] = "Please say in whole dollars what it costs."
     if problems or not target:
-        return render_template(
-            "goals/new.html", themes=THEMES, form=form, problems=problems
-        ), 422
+        return render_template("goals/new.html", themes=THEMES, form=form, problems=problems), 422
     goal = Goal(user_id=current_user.id, name=form["name"], target=target)
     db.session.add(goal)
     theme = _choice("theme", THEMES)

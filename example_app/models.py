@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from flask_login import UserMixin
 from flask_sqlalchemy_lite import SQLAlchemy
 from sqlalchemy import ForeignKey

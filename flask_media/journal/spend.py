@@ -68,7 +68,10 @@ class Spend:
 def sums(
     connection: sa.Connection, since: datetime | None, by: str | None, *, spender: str | None
 ) -> dict[str, Spend]:
-    """Sums of everybody's or of one spender's jobs, by ``day``, ``model`` or ``spender``, or all under ``""``."""
+    """Sums by ``day``, ``model`` or ``spender``, or all under ``""``.
+
+    :param spender: whose jobs; None for everybody's.
+    """
     columns = {"day": jobs.c.day, "model": jobs.c.model, "spender": jobs.c.spender}
     group = columns[by] if by else sa.literal("")
     made = sa.case((jobs.c.state.in_(_WITH_PICTURE), 1), else_=0)

@@ -48,9 +48,7 @@ def test_an_account_takes_one_form(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("write", [str, str.lower, str.upper, "  {} ".format])
-def test_a_name_is_taken_once(
-    ada: Member, browser: Browser, write: Callable[[str], str]
-) -> None:
+def test_a_name_is_taken_once(ada: Member, browser: Browser, write: Callable[[str], str]) -> None:
     """A name that somebody has, in whatever case, comes back with kind words."""
     response = browser.send("/register", name=write(ada.name), password=PASSWORD)
     assert response.status_code == 422
@@ -158,7 +156,10 @@ def test_no_form_of_another_site_is_taken(ada: Member, token: str | None) -> Non
 
 def test_a_post_of_another_site_orders_nothing(ada: Member) -> None:
     """The blueprint of pictures needs no token: it takes no form, and nothing of another origin."""
-    for kind, origin in (("application/x-www-form-urlencoded", None), (None, "https://evil.example")):
+    for kind, origin in (
+        ("application/x-www-form-urlencoded", None),
+        (None, "https://evil.example"),
+    ):
         response = ada.client.post(
             "/media/generate",
             data='{"prompt": "x"}',

@@ -56,7 +56,12 @@ def test_a_scene_that_is_none_comes_back(ada: Member, scene: str) -> None:
 def test_money_is_put_aside_and_taken_back(ada: Member) -> None:
     """Amounts add up, never below nothing; a goal that is reached says so."""
     path = ada.add(target="$1,000")
-    for amount, saved in [("250", "$250"), ("$1,000", "$1,250"), ("-50", "$1,200"), ("-9999", "$0")]:
+    for amount, saved in [
+        ("250", "$250"),
+        ("$1,000", "$1,250"),
+        ("-50", "$1,200"),
+        ("-9999", "$0"),
+    ]:
         page = ada.post(f"{path}/saved", amount=amount).text
         assert f"<strong>{saved}</strong> of $1,000" in page
         assert ("Reached" in page) == (saved in ("$1,250", "$1,200"))

@@ -36,9 +36,7 @@ def test_a_goal_gets_a_picture_that_the_browser_can_show(ada: Member) -> None:
     page = ada.get(ada.add("A house by the sea"))
     assert "<h1>A house by the sea</h1>" in page
     url = picture_of(page)
-    assert re.fullmatch(
-        rf"/media/files/users/{ada.id}/goals/\d+/\d+-a-house-by-the-sea\.png", url
-    )
+    assert re.fullmatch(rf"/media/files/users/{ada.id}/goals/\d+/\d+-a-house-by-the-sea\.png", url)
     response = ada.fetch(url)
     assert response.content_type == "image/png"
     with Image.open(io.BytesIO(response.data)) as picture:
@@ -51,12 +49,13 @@ def test_nobody_waits_for_a_picture(ada: Member, emulator: GeminiEmulator) -> No
     with held(emulator) as asked:
         path = ada.send("/goals", name="A boat", target="100").location
         assert asked.wait(60)
-        for text in (ada.get(path), ada.get("/")):
+        for text in (ada.get("/"), ada.get(path)):
+            assert '<noscript><meta http-equiv="refresh"' in text
             found = re.search(r'data-events="(/media/jobs/\w{32}/events)" data-renew="#', text)
             assert found
-            assert '<noscript><meta http-equiv="refresh"' in text
         assert "The picture is being drawn" in ada.get(path)
     ada.wait()
+    assert found
     events = ada.fetch(found[1])
     assert events.mimetype == "text/event-stream"
     assert '"status":"done"' in events.text
@@ -188,7 +187,7 @@ def test_without_a_key_pictures_say_what_they_are(app: Flask) -> None:
 def test_a_used_up_budget_is_told_with_its_end(
     make_app: MakeApp, gemini_config: dict[str, object], emulator: GeminiEmulator
 ) -> None:
-    """What does not fit in the day's budget costs nothing, and the page says when it starts anew."""
+    """What does not fit in the day's budget costs nothing, and the page says when there is more."""
     app = make_app(**gemini_config | {"MEDIA_BUDGET_USD_PER_USER_PER_DAY": "0.05"})
     ada, bob = Member(app), Member(app)
     path = ada.add("A boat")

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 
 from example_app.models import Picture
@@ -73,18 +74,27 @@ def worker(folder: Path, **config: str) -> Iterator[None]:
         process.wait()
 
 
+@pytest.fixture
+def on_servers(postgres: Callable[[], str], valkey: str) -> dict[str, str]:
+    """The config of an app on PostgreSQL, with Celery on Valkey."""
+    url = postgres()
+    return {
+        "DATABASE_URL": url,
+        "MEDIA_JOURNAL_URL": url,
+        "MEDIA_QUEUE": "celery",
+        "BROKER_URL": valkey,
+    }
+
+
 def test_one_setting_gives_the_pictures_to_celery(
     make_app: MakeApp,
     gemini_config: dict[str, Any],
     emulator: GeminiEmulator,
-    postgres: Callable[[], str],
-    valkey: str,
+    on_servers: dict[str, str],
     tmp_path: Path,
 ) -> None:
     """The web process orders, a worker draws and writes the row, and the page has the picture."""
-    url = postgres()
-    shared = {"MEDIA_QUEUE": "celery", "BROKER_URL": f"{valkey}", "MEDIA_JOURNAL_URL": url}
-    app: Flask = make_app(**gemini_config, **shared, DATABASE_URL=url)
+    app: Flask = make_app(**gemini_config, **on_servers)
     try:
         ada = Member(app)
         path = ada.send("/goals", name="A boat", target="100").location
@@ -92,7 +102,7 @@ def test_one_setting_gives_the_pictures_to_celery(
         assert emulator.calls == 0
         texts = {name: str(value) for name, value in gemini_config.items()}
         folder = {"MEDIA_FOLDER": app.config["MEDIA_FOLDER"]}
-        with worker(tmp_path, **texts, **shared, **folder, DATABASE_URL=url):
+        with worker(tmp_path, **texts, **on_servers, **folder):
             ada.wait()
             assert emulator.calls == 1
             with app.app_context():

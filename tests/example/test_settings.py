@@ -55,7 +55,7 @@ def test_one_url_is_for_the_data_and_the_journal(config_for: Any, scheme: str) -
 
 
 def test_the_key_of_sessions_outlives_the_process(config_for: Any, tmp_path: Path) -> None:
-    """Each start finds the same key, which only its owner can read; the environment's goes first."""
+    """Each start finds the same key, for its owner's eyes only; the environment's goes first."""
     key = config_for()["SECRET_KEY"]
     assert len(key) == 64
     assert config_for()["SECRET_KEY"] == key
