@@ -62,7 +62,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     return app
 
 
-def who_asks(request: Request) -> str | None:  # noqa: ARG001 - Flask-Login has read it
+def who_asks(_request: Request) -> str | None:
     """The id of who is signed in, or None to refuse.
 
     They may see jobs that have this id as their spender, and pictures in the folder

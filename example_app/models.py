@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from flask_login import UserMixin
 from flask_sqlalchemy_lite import SQLAlchemy
 from sqlalchemy import ForeignKey
@@ -106,7 +108,7 @@ class Picture(MediaMixin, Base):
 
 def create_tables() -> None:
     """Make the tables that are not there yet. An app that lives longer has migrations."""
-    try:
-        Base.metadata.create_all(db.engine)
-    except DBAPIError:  # another process of the app starts too, and was a moment faster
-        Base.metadata.create_all(db.engine)
+    for table in Base.metadata.sorted_tables:
+        with contextlib.suppress(DBAPIError):  # another process of the app was a moment faster
+            table.create(db.engine, checkfirst=True)
+    Base.metadata.create_all(db.engine)  # all are there now, or it says why not

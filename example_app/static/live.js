@@ -49,6 +49,10 @@ function watch(element) {
 async function renew(element) {
   const { renew: place } = element.dataset;
   const answer = await fetch(location.href).catch(() => null);
+  if (answer?.redirected || answer?.status === 404) {
+    location.reload(); // signed out, or the goal is deleted: the server has a page for that
+    return;
+  }
   const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page && page.querySelector(place);
   if (!fresh) {

@@ -196,6 +196,19 @@ def test_without_scripts(browser: Browser, site: str, emulator: GeminiEmulator) 
     context.close()
 
 
+def test_signed_out_meanwhile(browser: Browser, site: str, emulator: GeminiEmulator) -> None:
+    """A page whose session ended in another tab leads to the door when its picture is there."""
+    with tab(browser) as opened:
+        page = opened.page
+        join(page, site)
+        with held(emulator) as asked:
+            add(page, "A boat")
+            assert asked.wait(60)
+            page.get_by_text("The picture is being drawn").wait_for()
+            page.context.clear_cookies()
+        page.get_by_role("heading", name="Welcome back").wait_for()
+
+
 def test_events_that_are_refused(browser: Browser, site: str, emulator: GeminiEmulator) -> None:
     """Where no stream can be had, the page asks for itself again after some seconds."""
     with tab(browser) as opened:

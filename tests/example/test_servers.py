@@ -101,8 +101,8 @@ def test_one_setting_gives_the_pictures_to_celery(
         assert "waits for its turn" in ada.get(path)
         assert emulator.calls == 0
         texts = {name: str(value) for name, value in gemini_config.items()}
-        folder = {"MEDIA_FOLDER": app.config["MEDIA_FOLDER"]}
-        with worker(tmp_path, **texts, **on_servers, **folder):
+        own = {name: app.config[name] for name in ("MEDIA_FOLDER", "SECRET_KEY")}
+        with worker(tmp_path, **texts, **on_servers, **own):
             ada.wait()
             assert emulator.calls == 1
             with app.app_context():

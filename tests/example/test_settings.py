@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
+from example_app.models import Picture
+from example_app.models import db
 from example_app.settings import configure
 
+from .conftest import MakeApp
 from .conftest import forget_environment
 
 
@@ -62,3 +68,27 @@ def test_the_key_of_sessions_outlives_the_process(config_for: Any, tmp_path: Pat
     assert (tmp_path / "instance" / "secret_key").stat().st_mode & 0o077 == 0
     assert [file.name for file in (tmp_path / "instance").iterdir()] == ["secret_key"]
     assert config_for(SECRET_KEY="another")["SECRET_KEY"] == "another"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_many_may_start_at_once(
+    request: pytest.FixtureRequest, make_app: MakeApp, kind: str
+) -> None:
+    """Processes that start together on an empty database all start."""
+    url: dict[str, str] = {}
+    if kind == "postgres":
+        url = dict.fromkeys(
+            ("DATABASE_URL", "MEDIA_JOURNAL_URL"), request.getfixturevalue("postgres")()
+        )
+    start = threading.Barrier(4)
+
+    def make(_number: int) -> Flask:
+        start.wait(60)
+        return make_app(**url)
+
+    with ThreadPoolExecutor(4) as threads:
+        apps = list(threads.map(make, range(4)))
+    for app in apps:
+        assert app.test_client().post("/sign-in").status_code == 400
+        with app.app_context():
+            assert db.session.scalars(select(Picture)).all() == []
