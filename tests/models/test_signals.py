@@ -81,7 +81,7 @@ def test_another_process_finishes_it(make_shop: MakeShop, emulator: GeminiEmulat
         goal = one.add(session)
         # As by a process that is killed between its commits.
         goal.image_generation_status, goal.image_prompt = "generating", "A house"
-        goal.image_object_key = "user_goal/1/left.png"
+        goal.image_object_key = "plain_goal/1/left.png"
         session.commit()
         wanted = Wanted(prompt="A house", object_key=goal.image_object_key, config=SMALL)
         entered = one.media._pipeline.enter(wanted, Terms(is_queued=True))
@@ -130,7 +130,7 @@ def test_a_job_that_the_journal_has_forgotten(shop: Shop) -> None:
     """The row stays as it is, and has no job to show."""
     with shop.session() as session:
         goal = shop.add(session)
-        goal.image_generation_status, goal.image_object_key = "generating", "user_goal/1/gone.png"
+        goal.image_generation_status, goal.image_object_key = "generating", "plain_goal/1/gone.png"
         session.commit()
         assert goal.refresh_image() == "generating"
         goal.image_job_id = "0" * 32
