@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from example_app import create_app
+from flask_media import responsive
 from flask_media.emulator import GeminiEmulator
 
 from ..browser import Tab
@@ -40,12 +41,11 @@ IS_SHOWN = """async () => {
 
 @contextmanager
 def site_of(factory: pytest.TempPathFactory, **config: Any) -> Iterator[str]:
-    """The app behind a server, with the variants that it has by itself."""
+    """The app behind a server, with pictures for small windows alone, to be quick."""
     with pytest.MonkeyPatch.context() as patch:
         forget_environment(patch)
-        values = config_of(factory.mktemp("site")) | config
-        del values["MEDIA_VARIANTS"]
-        app = create_app(values)
+        quick = {"MEDIA_VARIANTS": responsive([640])}
+        app = create_app(config_of(factory.mktemp("site")) | quick | config)
     with served(app) as url:
         yield url
     close(app)
@@ -75,6 +75,7 @@ def browser(site: str, offline: str) -> Iterator[Browser]:
 def join(page: Page, url: str) -> str:
     """Make an account, from wherever that leads; gives its name."""
     name = f"Ada {next(numbers)}"
+    page.emulate_media(reduced_motion="reduce")  # a shimmer keeps a processor busy
     page.goto(url)
     page.get_by_role("link", name="Make an account").click()
     page.get_by_label("Name").fill(name)
