@@ -1,27 +1,33 @@
-"""A small finance app with Flask-Media: goals, each with a picture.
+"""Harbour: savings goals with a picture each. A small product, made with Flask-Media.
 
-Runs with no key (``flask --app example_app run``): it draws placeholders and keeps them in the
-instance folder. With ``FLASK_GEMINI_API_KEY`` it asks Gemini, with ``FLASK_SPACES_...`` it keeps
-the pictures in a bucket.
+Runs with no key and no server (``flask --app example_app run``): it draws placeholders and keeps
+all it has in the instance folder. With ``FLASK_GEMINI_API_KEY`` it asks Gemini, with
+``FLASK_SPACES_...`` it keeps the pictures in a bucket, with ``FLASK_DATABASE_URL`` its data in
+PostgreSQL, and with ``FLASK_MEDIA_QUEUE=celery`` Celery's workers have the pictures made.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from flask import Request
+from flask_login import current_user
 
 from flask_media import FlaskMedia
+from flask_media.models import track_media
 
+from . import accounts
 from . import cli
-from . import views
-from .csrf import csrf_token
-from .models import Base
+from . import csrf
+from . import gallery
+from . import goals
+from . import headers
+from . import spending
+from .models import create_tables
 from .models import db
+from .settings import configure
 
 media = FlaskMedia()
 
@@ -32,35 +38,35 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     :param config: comes last and so overrides defaults and environment.
     """
     app = Flask(__name__)
-    app.config.from_mapping(
-        # Good for one process. Where several serve the app, set FLASK_SECRET_KEY for all of them.
-        SECRET_KEY=secrets.token_hex(),
-        SESSION_COOKIE_SAMESITE="Lax",
-        MAX_CONTENT_LENGTH=100_000,
-        SQLALCHEMY_ENGINES={"default": "sqlite:///goals.sqlite"},  # in the instance folder
-        MEDIA_FOLDER=str(Path(app.instance_path) / "media"),
-    )
-    app.config.from_prefixed_env()
-    app.config.from_mapping(config or {})
-    if not app.config.get("GEMINI_API_KEY") and not app.config.get("GEMINI_VERTEXAI"):
-        app.config.setdefault("MEDIA_GENERATOR", "placeholder")
+    configure(app, config or {})
 
+    if app.config["MEDIA_QUEUE"] == "celery":
+        from .celery_app import celery_init_app  # without it, Celery need not be installed
+
+        celery_init_app(app)
     db.init_app(app)
     media.init_app(app)
+    track_media(app, db)
+    accounts.login_manager.init_app(app)
+    csrf.init_app(app)
+    headers.init_app(app)
 
-    app.register_blueprint(views.blueprint)
-    app.register_blueprint(cli.blueprint)
-    app.register_blueprint(media.create_blueprint(authorize=authorize), url_prefix="/media")
-    app.jinja_env.globals["csrf_token"] = csrf_token
-
+    for room in (accounts, goals, gallery, spending, cli):
+        app.register_blueprint(room.blueprint)
+    app.register_blueprint(
+        media.create_blueprint(authorize=who_asks, object_key="users/{spender}/{id}.webp"),
+        url_prefix="/media",
+    )
     with app.app_context():
-        Base.metadata.create_all(db.engine)  # an app that lives longer has migrations
+        create_tables()
     return app
 
 
-def authorize(request: Request) -> str | None:  # noqa: ARG001 - yours will look at it
-    """Say who may fetch a stored picture: here anybody may.
+def who_asks(_request: Request) -> str | None:
+    """The id of who is signed in, or None to refuse.
 
-    In an app with accounts, return the id of who is logged in, or None to refuse.
+    They may see jobs that have this id as their spender, and pictures in the folder
+    ``users/<id>/``, as ``object_key`` above says.
     """
-    return "anybody"
+    user_id: str | None = current_user.get_id()
+    return user_id

@@ -13,7 +13,7 @@ from flask_media import MediaError
 from flask_media import MediaResult
 from flask_media import current_media
 
-from .pictures import slugify
+from .texts import slugify
 
 blueprint = Blueprint("pictures", __name__, cli_group=None)
 
@@ -25,7 +25,7 @@ def draw(prompt: str) -> None:
     # The random part keeps a picture that may have been paid from being overwritten.
     key = f"drawings/{slugify(prompt)}-{secrets.token_hex(4)}.png"
     try:
-        result = current_media.generate_and_upload(prompt, key)
+        result = current_media.generate_and_upload(prompt, key, variants={})
     except MediaError as error:
         raise click.ClickException(error.message) from None
     click.echo(_report(result))

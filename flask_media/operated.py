@@ -31,26 +31,37 @@ class OperatedService(StoredPictures):
         return self._parts.examiner.examine(self._parts, timeout)
 
     @overload
-    def usage(self, since: date | None = None, by: None = None) -> Spend: ...
+    def usage(
+        self, since: date | None = None, by: None = None, *, spender: str | None = None
+    ) -> Spend: ...
 
     @overload
-    def usage(self, since: date | None = None, *, by: str) -> dict[str, Spend]: ...
+    def usage(
+        self, since: date | None = None, *, by: str, spender: str | None = None
+    ) -> dict[str, Spend]: ...
 
     @overload
-    def usage(self, since: date | None, by: str) -> dict[str, Spend]: ...
+    def usage(
+        self, since: date | None, by: str, *, spender: str | None = None
+    ) -> dict[str, Spend]: ...
 
-    def usage(self, since: date | None = None, by: str | None = None) -> Spend | dict[str, Spend]:
+    def usage(
+        self, since: date | None = None, by: str | None = None, *, spender: str | None = None
+    ) -> Spend | dict[str, Spend]:
         """What was spent.
 
         :param since: a day or time (UTC where it names no zone) to count from.
         :param by: ``day``, ``model`` or ``spender`` for a sum each; None for one of all.
+        :param spender: whose jobs to count; None for everybody's.
         :raises InvalidRequest: ``since`` or ``by`` is something else.
         """
         if by not in (None, "day", "model", "spender"):
             raise InvalidRequest(f"by is {by!r}; it must be 'day', 'model', 'spender' or None.")
         from .inputs import moment
 
-        sums = self.journal.spent(None if since is None else moment("since", since), by)
+        sums = self.journal.spent(
+            None if since is None else moment("since", since), by, spender=spender
+        )
         return sums if by else sums[""]
 
     def gc(self, older_than: timedelta | None = None) -> Collected:

@@ -220,10 +220,15 @@ class JournalReader:
         with self._db.write() as connection:
             connection.execute(jobs.update().where(jobs.c.id == job_id).values(reuse_hash=None))
 
-    def spent(self, since: datetime | None, by: str | None) -> dict[str, Spend]:
-        """Sums of what was paid, by ``day``, ``model`` or ``spender``, or all under ``""``."""
+    def spent(
+        self, since: datetime | None, by: str | None, *, spender: str | None = None
+    ) -> dict[str, Spend]:
+        """Sums of what was paid, by ``day``, ``model`` or ``spender``, or all under ``""``.
+
+        :param spender: whose; None for everybody's.
+        """
         with self._db.read() as connection:
-            return spend.sums(connection, since, by)
+            return spend.sums(connection, since, by, spender=spender)
 
     def collect(self, older_than: float) -> int:
         """Delete finished jobs; returns how many. Bytes that are not stored stay.

@@ -65,8 +65,13 @@ class Spend:
     price is not known."""
 
 
-def sums(connection: sa.Connection, since: datetime | None, by: str | None) -> dict[str, Spend]:
-    """Sums by ``day``, ``model`` or ``spender``, or all under ``""``."""
+def sums(
+    connection: sa.Connection, since: datetime | None, by: str | None, *, spender: str | None
+) -> dict[str, Spend]:
+    """Sums by ``day``, ``model`` or ``spender``, or all under ``""``.
+
+    :param spender: whose jobs; None for everybody's.
+    """
     columns = {"day": jobs.c.day, "model": jobs.c.model, "spender": jobs.c.spender}
     group = columns[by] if by else sa.literal("")
     made = sa.case((jobs.c.state.in_(_WITH_PICTURE), 1), else_=0)
@@ -80,6 +85,8 @@ def sums(connection: sa.Connection, since: datetime | None, by: str | None) -> d
     )
     if since is not None:
         query = query.where(jobs.c.created_at >= since.timestamp())
+    if spender is not None:
+        query = query.where(jobs.c.spender == spender)
     if by:
         query = query.group_by(group).order_by(group)
     return {

@@ -11,6 +11,7 @@ from typing import cast
 
 import sqlalchemy as sa
 from flask import Flask
+from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import scoped_session
 from sqlalchemy.orm import sessionmaker
@@ -39,7 +40,8 @@ def track_media(app: Flask, database: Any, base: type[Any] = MediaMixin) -> None
     :param app: an app that Flask-Media is initialised on.
     :param database: where the rows are: the ``db`` of Flask-SQLAlchemy or Flask-SQLAlchemy-Lite, a
         ``sessionmaker`` or another function that gives a new session, or an engine.
-    :param base: only models that are subclasses of this; all with the mixin if left out.
+    :param base: only models that are subclasses of this; if left out, all with the mixin that have
+        their table in the database.
     :raises RuntimeError: Flask-Media is not initialised on the app, or this was called before.
     :raises TypeError: ``database`` is none of these.
     """
@@ -94,6 +96,7 @@ class _Tracker:
         self._app = app
         self._make_session = make_session
         self._base = base
+        self._known: set[type[Any]] = set()
 
     def on_start(self, _sender: Flask, job_id: str, object_key: str | None, **_: Any) -> None:
         self._write(object_key, begun(job_id))
@@ -112,15 +115,29 @@ class _Tracker:
         if object_key is None:
             return
         for model in _models(MediaMixin):
-            if not issubclass(model, self._base):
-                continue
             rows = Rows(model)
+            if not issubclass(model, self._base) or not self._has_table(rows):
+                continue
             written = record(self._session, rows, rows.of_key(object_key), outcome)
             keys = written.replaced
             result = outcome.values.get("image_result")
             if result and not written.is_found and rows.is_own(result):
                 keys = [object_key]  # its row is gone, or asked for another one meanwhile
             delete_pictures(self._app.extensions["media"], keys)
+
+    def _has_table(self, rows: Rows) -> bool:
+        """Whether it is in the app's database; another app of the process has its own models."""
+        if rows.model in self._known:
+            return True
+        with self._session() as session:
+            try:
+                connection = session.connection(bind_arguments={"mapper": sa.inspect(rows.model)})
+            except UnboundExecutionError:
+                return False
+            if not sa.inspect(connection).has_table(rows.table.name, schema=rows.table.schema):
+                return False
+        self._known.add(rows.model)
+        return True
 
     @contextmanager
     def _session(self) -> Iterator[Session]:

@@ -154,3 +154,17 @@ def test_a_model_of_another_price_is_counted_at_its_own(
     costs = [ask(media).cost_usd, ask(media, config=other, object_key="goals/8.png").cost_usd]
     assert costs[0] != costs[1]
     assert _ledger(journal_url) == {"": sum(cost for cost in costs if cost)}
+
+
+def test_usage_of_one_spender_counts_nobody_elses(make_media: MakeMedia) -> None:
+    """Each spender's sums hold their own pictures alone, in all and by day."""
+    media = make_media()
+    mine = ask(media, object_key="goals/1.png", spender="ada")
+    ask(media, object_key="goals/2.png", spender="bob")
+    ask(media, object_key="goals/3.png")
+    spend = media.usage(spender="ada")
+    assert (spend.pictures, spend.cost_usd) == (1, mine.cost_usd)
+    assert list(media.usage(by="day", spender="ada").values()) == [spend]
+    assert media.usage().pictures == 3
+    assert media.usage(spender="carol").jobs == 0
+    assert media.usage(by="day", spender="carol") == {}

@@ -57,7 +57,7 @@ class GoalColumns:
 class PlainGoal(GoalColumns, MediaMixin, PlainBase):
     """A goal whose picture stays when it goes."""
 
-    __tablename__ = "user_goal"
+    __tablename__ = "plain_goal"  # a name of its own: the docs' models are in this process too
 
 
 class TidyGoal(GoalColumns, MediaMixin, PlainBase):
@@ -80,7 +80,7 @@ class NamedGoal(GoalColumns, MediaMixin, PlainBase):
 class LiteGoal(GoalColumns, MediaMixin, Base):
     """A goal of Flask-SQLAlchemy-Lite."""
 
-    __tablename__ = "user_goal"
+    __tablename__ = "lite_goal"
 
 
 lite = flask_sqlalchemy_lite.SQLAlchemy()

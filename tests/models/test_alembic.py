@@ -55,9 +55,9 @@ def config(database_url: str, tmp_path: Path) -> Config:
     engine = sa.create_engine(database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            "CREATE TABLE user_goal (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(50) NOT NULL)"
+            "CREATE TABLE plain_goal (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(50) NOT NULL)"
         )
-        connection.exec_driver_sql("INSERT INTO user_goal (id, name) VALUES (1, 'House')")
+        connection.exec_driver_sql("INSERT INTO plain_goal (id, name) VALUES (1, 'House')")
     engine.dispose()
     return config
 

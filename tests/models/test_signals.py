@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.orm import sessionmaker
+
+from flask_media import FlaskMedia
 from flask_media import MediaError
 from flask_media import ProviderUnavailable
+from flask_media import current_media
 from flask_media import signals
 from flask_media.emulator import GeminiEmulator
+from flask_media.models import track_media
 from flask_media.values import Terms
 from flask_media.values import Wanted
 
@@ -13,6 +23,8 @@ from .shop import SMALL
 from .shop import Latch
 from .shop import MakeShop
 from .shop import NamedGoal
+from .shop import PlainBase
+from .shop import PlainGoal
 from .shop import Shop
 from .shop import on_both
 
@@ -69,7 +81,7 @@ def test_another_process_finishes_it(make_shop: MakeShop, emulator: GeminiEmulat
         goal = one.add(session)
         # As by a process that is killed between its commits.
         goal.image_generation_status, goal.image_prompt = "generating", "A house"
-        goal.image_object_key = "user_goal/1/left.png"
+        goal.image_object_key = "plain_goal/1/left.png"
         session.commit()
         wanted = Wanted(prompt="A house", object_key=goal.image_object_key, config=SMALL)
         entered = one.media._pipeline.enter(wanted, Terms(is_queued=True))
@@ -118,7 +130,7 @@ def test_a_job_that_the_journal_has_forgotten(shop: Shop) -> None:
     """The row stays as it is, and has no job to show."""
     with shop.session() as session:
         goal = shop.add(session)
-        goal.image_generation_status, goal.image_object_key = "generating", "user_goal/1/gone.png"
+        goal.image_generation_status, goal.image_object_key = "generating", "plain_goal/1/gone.png"
         session.commit()
         assert goal.refresh_image() == "generating"
         goal.image_job_id = "0" * 32
@@ -126,3 +138,30 @@ def test_a_job_that_the_journal_has_forgotten(shop: Shop) -> None:
         assert goal.refresh_image() == "generating"
         session.delete(goal)
         session.commit()
+
+
+def test_models_of_another_app_are_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a process has models of several apps, each app's jobs write to its own tables, those
+    that were made after its start too."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'goals.sqlite3'}")
+    maker = sessionmaker(engine)
+    app = Flask("shop", instance_path=str(tmp_path))
+    app.config.update(MEDIA_GENERATOR="placeholder", MEDIA_STORAGE="memory")
+    FlaskMedia(app)
+    track_media(app, maker)
+    with app.app_context(), maker() as session:
+        current_media.generate_and_upload("A house", "houses/1.png", config=SMALL)
+        PlainBase.metadata.create_all(engine)
+        goal = PlainGoal(name="A boat")
+        session.add(goal)
+        goal.generate_image_later("A boat", config=SMALL)
+        session.commit()
+        assert goal.image_job
+        result = goal.image_job.result(10)
+        session.refresh(goal)
+        assert (goal.image_generation_status, goal.image) == ("completed", result)
+        current_media.close()
+    engine.dispose()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
