@@ -105,7 +105,12 @@ def work(
         return result
 
 
-def call(generator: Generator, request: GenerationRequest, attempt: int) -> GenerationAnswer:
+def call(
+    generator: Generator,
+    request: GenerationRequest,
+    attempt: int,
+    ask: Callable[[], GenerationAnswer],
+) -> GenerationAnswer:
     """See :func:`flask_media.telemetry.call`."""
     model = generator.model_of(request)
     common: dict[str, Any] = {
@@ -127,7 +132,7 @@ def call(generator: Generator, request: GenerationRequest, attempt: int) -> Gene
         if span.is_recording() and os.environ.get(CAPTURE, "").lower() in CAPTURING:
             span.set_attribute("gen_ai.input.messages", _messages(request.prompt))
         try:
-            answer = generator.generate(request)
+            answer = ask()
         except BaseException as error:
             failure = {"error.type": _kind(error)}
             _spent(span, common, getattr(error, "usage", None), getattr(error, "cost_usd", None))
