@@ -15,7 +15,7 @@ class HueyQueue(MessageQueue):
     def send(self, kind, subject, tries=0, delay=0.0):
         try:
             self._task.schedule((kind, subject, tries), delay=delay)
-        except OSError as error:  # of the store that Huey keeps its messages in
+        except Exception as error:  # of the store that Huey keeps its messages in
             raise QueueUnavailable(f"Huey is out of reach: {error}") from error
 
 

@@ -92,9 +92,10 @@ class MessageQueue(Queue):
                 return
             try:
                 self.send("generate", claim.id)
-            except QueueUnavailable as error:
-                if self._pipeline.turn_away(claim, job, error):
-                    raise
+            except Exception as error:  # whatever it is: no worker will hear of the job
+                refusal = error if isinstance(error, QueueUnavailable) else _refusal(error)
+                if self._pipeline.turn_away(claim, job, refusal):
+                    raise refusal from error
 
         yield put
 
@@ -132,7 +133,12 @@ class MessageQueue(Queue):
             return None
         # Whatever becomes of the message, the job is anybody's in the end.
         self._pipeline.hand_over(held[0], outcome + LOST_AFTER)
-        return outcome
+        try:
+            self.send(kind, subject, tries + 1, outcome)
+        except BaseException:
+            self._pipeline.let_go(held[0])
+            raise
+        return None
 
     def _derived(self, object_key: str, tries: int) -> float | None:
         try:
@@ -190,3 +196,7 @@ class MessageQueue(Queue):
             raise
         logger.info("Job %s: sent to the queue anew", job_id, extra=fields(job_id=job_id))
         return True
+
+
+def _refusal(error: Exception) -> QueueUnavailable:
+    return QueueUnavailable(f"The queue took no message: {type(error).__name__}: {error}")

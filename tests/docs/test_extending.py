@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sqlite3
+import sys
 from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,9 +26,11 @@ from flask_media import MediaError
 from flask_media import OutcomeUnknown
 from flask_media import ProviderRefused
 from flask_media import ProviderUnavailable
+from flask_media import QueueUnavailable
 from flask_media import current_media
 from flask_media.generators.base import Generator
 from flask_media.jobs import messages
+from flask_media.jobs.base import Runner
 from flask_media.storage.base import Storage
 from flask_media.testing import draw_picture
 from flask_media.testing.generator_contract import REQUEST
@@ -168,7 +174,7 @@ def shop(make_app: MakeApp, tmp_path: Path) -> Iterator[tuple[Flask, Any]]:
     app = make_app(
         MEDIA_QUEUE="huey_queue:HueyQueue", MEDIA_QUEUE_RETRY_SECONDS=0.1, MEDIA_STORAGE="memory"
     )
-    huey = SqliteHuey(filename=str(tmp_path / "huey.sqlite3"))
+    huey = SqliteHuey(filename=str(tmp_path / "huey.sqlite3"), timeout=1)
     import_module("huey_queue").init_huey(app, huey)
     yield app, huey
     huey.storage.close()
@@ -265,3 +271,61 @@ def test_a_message_that_comes_twice(shop: tuple[Flask, Any]) -> None:
         result = job.result(timeout=0)
         queue_of(app).work("generate", job.id)
         assert job.refresh().result(timeout=0) == result
+
+
+def lock(huey: Any) -> sqlite3.Connection:
+    """Nobody else can write Huey's messages while this is open."""
+    connection = sqlite3.connect(huey.storage.filename, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
+def test_a_message_that_is_not_taken(shop: tuple[Flask, Any]) -> None:
+    """Whatever the queue's own error is, the job has failed, and the next asking makes it anew."""
+    app, huey = shop
+    with app.app_context():
+        with closing(lock(huey)), pytest.raises(QueueUnavailable, match="locked"):
+            current_media.generate_later("A boat", "boats/1.png")
+        job = current_media.generate_later("A boat", "boats/1.png")
+        assert len(huey) == 1
+        queue_of(app).work("generate", job.id)
+        assert job.result(timeout=0).object_key == "boats/1.png"
+
+
+class Refusing(messages.MessageQueue):
+    """Takes the first message, and refuses the others with an error of its own."""
+
+    def __init__(self, app: Flask, runner: Runner) -> None:
+        super().__init__(runner)
+        self.sent: list[str] = []
+
+    def send(self, kind: messages.Kind, subject: str, tries: int = 0, delay: float = 0.0) -> None:
+        """Keep the first."""
+        if self.sent:
+            raise ZeroDivisionError
+        self.sent.append(subject)
+
+
+def test_a_second_try_that_is_not_taken(
+    make_app: MakeApp, painter_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that can't be sent again is let go at once: the next resume sends it."""
+    monkeypatch.setitem(sys.modules, "refusing", SimpleNamespace(Refusing=Refusing))
+    app = make_app(
+        MEDIA_QUEUE="refusing:Refusing",
+        MEDIA_GENERATOR="painter:Painter",
+        MEDIA_STORAGE="memory",
+        GEMINI_MAX_ATTEMPTS=1,
+        PAINTER_URL=painter_server.url,
+    )
+    painter_server.play(answer("503 Busy"), PAINTED)
+    with app.app_context():
+        job = current_media.generate_later("A boat", "boats/1.png")
+        with pytest.raises(ZeroDivisionError):
+            queue_of(app).work("generate", job.id)
+        sent: list[str] = queue_of(app).sent  # type: ignore[attr-defined]
+        sent.clear()
+        assert queue_of(app).resume() == {"sent": 1, "told": 0}
+        assert sent == [job.id]
+        queue_of(app).work("generate", job.id)
+        assert job.refresh().result(timeout=0).model == "Painter"
