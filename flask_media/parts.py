@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from .webhooks.courier import Courier
 
 logger = logging.getLogger(__name__)
+
+LOOKUPS = 2
+"""Threads for looking at jobs that are awaited: a look takes a millisecond or two."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +96,8 @@ class Parts:
         self._replaced: list[threading.Thread] = []
         self.threads = Threads(config.async_threads)
         """Make the calls that are awaited."""
-        self._examiner: Examiner | None = None
+        self.lookups = Threads(LOOKUPS)
+        """Look at jobs for those who await them, however many pictures are being made."""
         reset_after_fork(self)
 
     def _after_fork(self) -> None:
@@ -101,15 +106,12 @@ class Parts:
         self._starter = None
         self._replaced = []
 
-    @property
+    @cached_property
     def examiner(self) -> Examiner:
-        """Says how the parts are; made at first use."""
-        with self._lock:
-            if self._examiner is None:
-                from .health import Examiner
+        """Says how the parts are; it waits for none of them."""
+        from .health import Examiner
 
-                self._examiner = Examiner()
-            return self._examiner
+        return Examiner()
 
     @property
     def generator(self) -> Generator:
@@ -199,6 +201,7 @@ class Parts:
         What waits there is left to other processes. Used again, the service opens anew.
         """
         self.threads.close()
+        self.lookups.close()
         with self._lock:
             starter, self._starter = self._starter, None
             replaced, self._replaced = self._replaced, []

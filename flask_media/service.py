@@ -323,7 +323,11 @@ class MediaService(OperatedService):
         from .jobs.handle import MediaJob
 
         return MediaJob(
-            self._pipeline, record, start_queue=self.start_queue, threads=self._threads, **values
+            self._pipeline,
+            record,
+            start_queue=self.start_queue,
+            threads=self._parts.lookups,
+            **values,
         )
 
     def _record(self, job_id: str, spender: str | None) -> Record:

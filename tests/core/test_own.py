@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,13 @@ def make_storage(app: Flask) -> MemoryStorage:
 def make_queue(app: Flask, runner: Runner) -> ThreadQueue:
     """A function that makes a queue."""
     return ThreadQueue(runner, threads=1, size=2, sweep_seconds=9, context=app.app_context)
+
+
+def make_late(app: Flask) -> PlaceholderGenerator:
+    """A function that takes its time."""
+    app.extensions["asked"].set()
+    app.extensions["go"].wait(10)
+    return PlaceholderGenerator()
 
 
 NOT_CALLABLE = 7
@@ -158,3 +167,21 @@ def test_the_doctor_knows_them(tmp_path: Path) -> None:
     assert refused.exit_code == 1
     assert f"MEDIA_QUEUE is '{HERE}:make_queue': start its workers." in refused.output
     app.extensions["media"].close()
+
+
+def test_health_does_not_wait_for_it(tmp_path: Path) -> None:
+    """A generator that is long in the making is not well; whoever asks need not wait for it."""
+    app = make_app(tmp_path, MEDIA_GENERATOR=f"{HERE}:make_late")
+    asked, go = app.extensions["asked"], app.extensions["go"] = threading.Event(), threading.Event()
+    service = app.extensions["media"]
+    maker = threading.Thread(target=lambda: service.generator)
+    maker.start()
+    asked.wait(10)
+    started = time.monotonic()
+    health = service.health(timeout=0.2)
+    took = time.monotonic() - started
+    go.set()
+    maker.join()
+    service.close()
+    assert not health.ok
+    assert took < 2

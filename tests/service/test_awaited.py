@@ -134,18 +134,23 @@ def test_each_of_them(app: Flask) -> None:
 
 
 def test_a_result_within_a_time(make_app: MakeApp, emulator: GeminiEmulator) -> None:
-    """A job that is not done in time goes on; who waits for one takes no thread from others."""
+    """A job that is not done in time goes on; who waits for one takes no thread from others, and
+    needs none of theirs."""
     emulator.latency = 0.5
 
     async def work() -> None:
         job = current_media.generate_later(**asked(1))
+        busy = asyncio.create_task(current_media.agenerate_and_upload(**asked(2)))
+        await until(lambda: len(emulator.requests) == 2)
         with pytest.raises(TimeoutError, match=r"after 0\.05 s"):
             await job.aresult(timeout=0.05)
+        assert not busy.done()
+        await busy
+        job = current_media.generate_later(**asked(3))
         waits = asyncio.create_task(job.aresult())
-        await until(lambda: len(emulator.requests) == 1)
         await current_media.aupload(draw_picture(32, 32, "boat"), "boats/1.png")
         assert not waits.done()
-        assert (await waits).object_key == "houses/1.png"
+        assert (await waits).object_key == "houses/3.png"
 
     with make_app(MEDIA_ASYNC_THREADS=1).app_context():
         asyncio.run(work())
