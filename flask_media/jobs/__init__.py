@@ -67,8 +67,9 @@ def make_queue(
         except ModuleNotFoundError as error:
             _check_is_celery(error)
             raise NotConfigured(
-                "MEDIA_QUEUE is 'celery', and Celery is not installed. Install it with "
-                "'pip install \"flask-media-ai[celery]\"', or set MEDIA_QUEUE to 'threads'."
+                "MEDIA_QUEUE is 'celery', and Celery is not installed. Install Flask-Media "
+                "with its extra 'celery' (pip install \".[celery]\" in a clone), or set "
+                "MEDIA_QUEUE to 'threads'."
             ) from None
         return CeleryQueue(runner, lease=config.lease, extensions=extensions)
     from .threads import ThreadQueue

@@ -92,10 +92,16 @@ class MessageQueue(Queue):
                 return
             try:
                 self.send("generate", claim.id)
+            except QueueUnavailable as error:
+                if self._pipeline.turn_away(claim, job, error):
+                    raise
+            except MediaError:
+                raise  # it was worked on at once
             except Exception as error:  # whatever it is: no worker will hear of the job
-                refusal = error if isinstance(error, QueueUnavailable) else _refusal(error)
+                refusal = QueueUnavailable(f"The queue took no message: {error!r:.200}")
                 if self._pipeline.turn_away(claim, job, refusal):
                     raise refusal from error
+                raise  # it was, at once
 
         yield put
 
@@ -196,7 +202,3 @@ class MessageQueue(Queue):
             raise
         logger.info("Job %s: sent to the queue anew", job_id, extra=fields(job_id=job_id))
         return True
-
-
-def _refusal(error: Exception) -> QueueUnavailable:
-    return QueueUnavailable(f"The queue took no message: {type(error).__name__}: {error}")

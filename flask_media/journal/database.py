@@ -216,6 +216,12 @@ class Database:
                 migrate(connection)
                 if self._opened is not None:
                     self._opened(connection)
+        except ModuleNotFoundError as error:
+            raise JournalError(
+                f"MEDIA_JOURNAL_URL needs the module {error.name!r}, which is not installed. The "
+                "extra 'postgres' has PostgreSQL's (pip install \".[postgres]\" in a clone).",
+                retryable=False,
+            ) from None
         except (exc.SQLAlchemyError, OSError, ImportError) as error:
             failure = _in_words(error)
         else:

@@ -248,7 +248,7 @@ except NotConfigured as error:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"), [(NO_CELERY, "flask-media-ai[celery]"), (NO_APP, "this service has none")]
+    ("code", "said"), [(NO_CELERY, "extra 'celery'"), (NO_APP, "this service has none")]
 )
 def test_without_celery_or_an_app(code: str, said: str, tmp_path: Path) -> None:
     """Celery is imported for those that use it alone, and what is missing is named."""

@@ -175,6 +175,14 @@ def test_a_journal_that_can_not_be_opened(
     assert not service.exists("house.png")
 
 
+def test_a_driver_that_is_not_installed(make_service: MakeService, tmp_path: Path) -> None:
+    """The error names the extra; that can't pass by itself."""
+    service = make_service(MEDIA_JOURNAL_URL="postgresql+pg8000://localhost/shop")
+    with pytest.raises(JournalError, match=r"'pg8000'.*extra 'postgres'") as caught:
+        service.generate("A house")
+    assert not caught.value.retryable
+
+
 SECRETS = {
     "GEMINI_API_KEY": "gemini-key-secret-1",
     "SPACES_KEY": "spaces-key-secret-2",
