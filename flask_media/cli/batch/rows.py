@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
+import re
 from collections.abc import Collection
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
@@ -15,6 +18,7 @@ from ...errors import NotConfigured
 from ...inputs import target_format
 from ...keys import check_metadata
 from ...options import ImageGenerationConfig
+from ...values import Wanted
 from ..output import plural
 from ..picture_options import FIELDS
 from ..picture_options import config_values
@@ -49,6 +53,24 @@ class Order:
     def place(self) -> str:
         """For messages."""
         return f"Row {self.number} (line {self.line})"
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the service is asked for."""
+        return Wanted(
+            prompt=self.prompt,
+            object_key=self.object_key,
+            metadata=self.metadata,
+            config=self.config,
+            variants=self.variants,
+        )
+
+    def names(self) -> Iterator[str]:
+        """Its idempotency key, and with a number those for asking anew."""
+        own = own_name(self.name)
+        yield own
+        for number in itertools.count(2):
+            yield f"{own}:{number}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,6 +139,11 @@ class Plan:
             spender=None if spender is None else str(spender),
             name=f"batch:{self.run}:{digest[:40]}",
         )
+
+
+def own_name(name: str) -> str:
+    """An idempotency key without the number that it was asked anew with."""
+    return re.sub(r"(:[0-9a-f]{40}):\d+$", r"\1", name, flags=re.ASCII)
 
 
 def _told(faults: Mapping[str, list[str]]) -> str:
