@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +164,7 @@ def test_resume_what_is_not_stored(
     from flask_media.values import Wanted
 
     media, ids = shop.media, []
-    for prompt in ("A house", "A boat"):
+    for prompt in ("A house", "A boat", "A tower"):
         pipeline = media._pipeline
         wanted = Wanted(prompt=prompt, config=None, reference_images=())
         job = pipeline._job(wanted, None)
@@ -171,13 +174,21 @@ def test_resume_what_is_not_stored(
         media.journal.release(claim)
         ids.append(job.id)
     result = shop.run("resume", "--all")
-    assert result.stdout.count("its picture waits. 'flask media resume") == 2
+    assert result.stdout.count("its picture waits. 'flask media resume") == 3
     monkeypatch.chdir(tmp_path)
     assert shop.run("resume", ids[0], "--output", "/nowhere/x.png").exit_code == 1
     assert shop.run("resume", ids[0]).stdout == f"Job {ids[0]}: saved {ids[0]}.png\n"
     (document,) = shop.lines("resume", ids[1], "--output", "boat.png")
     assert (document["status"], document["output"]) == ("saved", "boat.png")
-    for name in (f"{ids[0]}.png", "boat.png"):
+
+    def is_full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", is_full)
+    result = shop.run("resume", ids[2], "--output", "tower.png")
+    assert "Error: tower.png could not be written: No space left on device." in result.stderr
+    kept = shutil.move(result.stderr.rpartition("The picture is in ")[2].strip(), "kept.png")
+    for name in (f"{ids[0]}.png", "boat.png", kept):
         with Image.open(tmp_path / name) as picture:
             picture.load()
 
