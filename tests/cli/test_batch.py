@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
-import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from flask_media.emulator import GeminiEmulator
 from ..journal.support import Gate
 from .support import MakeShop
 from .support import Shop
+from .support import interrupt
 from .support import plain
 
 HOUSES = ("--prompt", "House of {name}", "--key", "goals/{id}/house.png", "--size", "64x64")
@@ -32,8 +30,8 @@ def table(folder: Path, rows: int, name: str = "goals.csv") -> Path:
 
 def results(path: Path) -> list[dict[str, Any]]:
     """The lines of the results file of a batch's file."""
-    text = path.with_name(f"{path.name}.results.jsonl").read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    with path.with_name(f"{path.name}.results.jsonl").open() as file:
+        return [json.loads(line) for line in file]
 
 
 def prompts(emulator: GeminiEmulator) -> list[str]:
@@ -133,18 +131,10 @@ def test_interrupted_twice(shop: Shop, emulator: GeminiEmulator, gate: Gate) -> 
     path = table(shop.folder, 4)
     process = shop.start("batch", path, *HOUSES, "--concurrency", "1")
     gate.arrived()
-    process.send_signal(signal.SIGINT)
-    assert process.stderr
-    process.stderr.readline()
-    first = time.monotonic()
-    while process.poll() is None:
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.1)
-    assert time.monotonic() - first > 0.9
-    _, errors = process.communicate(timeout=60)
+    stopping, said = interrupt(process).splitlines()
+    assert stopping.startswith("Stopping: waiting for what is under way.")
+    assert said == "Stopped. What was under way is in the journal."
     assert process.returncode == 130
-    assert errors == "Stopped. What was under way is in the journal.\n"
 
 
 def test_a_results_file_that_was_cut(shop: Shop, emulator: GeminiEmulator) -> None:
@@ -334,6 +324,7 @@ def test_no_bar_in_a_pipe(shop: Shop) -> None:
             '{"prompt": "A", "object_key": "a.png", "metadata": "x"}',
             "'metadata' must be an object",
         ),
+        ("goals.jsonl", '{"prompt": "A", "prompt": "B"}', "row 1 (line 1) has 'prompt' twice"),
         ("goals.csv", "prompt,object_key,compression\nA,a.jpg,high\n", "column 'compression'"),
         ("goals.csv", "prompt,object_key,enhance_prompt\nA,a.jpg,perhaps\n", "'enhance_prompt'"),
         ("goals.csv", "prompt,object_key,\nA,a.jpg,1\n", "column 3 has no name"),

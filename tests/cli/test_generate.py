@@ -176,6 +176,7 @@ def test_open(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["A", "a.png", "--theme", "gothic"], 2, "'gothic' is not one of 'professional'"),
         (["A", "a.png", "--format", "webp"], 1, "config.format is 'webp'"),
         (["A", "a.png", "--variant", "card"], 1, "write NAME=WIDTH"),
+        (["A", "a.png", "--variant", "a=10", "--variant", "a=20"], 1, "--variant names 'a' twice"),
         (["A", "a.png", "--output", "b.png"], 2, "leave out KEY"),
         (["A", "--output", "b.png", "--reuse"], 2, "leave out --reuse"),
         (["A", "--output", ""], 2, "--output is empty"),

@@ -14,11 +14,14 @@ from flask.cli import with_appcontext
 
 from ...errors import InvalidRequest
 from ...globals import current_media
+from ...options import check_text
 from ..ending import INTERRUPTED
 from ..output import json_option
 from ..output import plural
 from ..output import print_json
+from ..output import printable
 from ..output import usd
+from ..output import width
 from ..picture_options import config_values
 from ..picture_options import picture_options
 from ..picture_options import read_variants
@@ -92,6 +95,7 @@ def command(  # noqa: PLR0917 - Click gives them by name
     """
     if len(run) > 100:
         raise InvalidRequest("--run is a name of 100 characters at most.")
+    check_text("--run", run)
     plan = Plan(
         prompt=Template("--prompt", prompt),
         key=Template("--key", key),
@@ -103,7 +107,10 @@ def command(  # noqa: PLR0917 - Click gives them by name
     )
     results = results or file.with_name(f"{file.name}.results.jsonl")
     check_path(results, file)
-    orders = plan.orders(read_rows(file, kind or kind_of(file)), current_media)
+    rows = read_rows(file, kind or kind_of(file))
+    orders = plan.orders(rows, current_media)
+    if unused := plan.unused(rows):
+        click.echo(f"Columns not used: {printable(', '.join(unused))}.", err=True)
     if dry_run:
         _estimate(orders, results, as_json=as_json)
         return
@@ -179,7 +186,7 @@ def _estimate(orders: list[Order], path: Path, *, as_json: bool) -> None:
     if len(orders) > len(left):
         click.echo(f"{len(orders) - len(left):,} of them done already, by {path}.")
     for order in left[:3]:
-        click.echo(f"  {order.object_key}: {order.prompt:.60}")
+        click.echo(printable(f"  {order.object_key}: {order.prompt}")[: width() - 1])
     more = f", and {unpriced:,} without a known price" if unpriced else ""
     click.echo(f"{plural(len(left), 'picture')} to make: about {usd(cost)}{more}.")
 
@@ -188,12 +195,12 @@ def _expected(order: Order) -> Decimal | None:
     """US dollars that a row's picture is expected to cost."""
     from ...values import GenerationRequest
 
-    width, height = order.config.pixels
+    wide, high = order.config.pixels
     return current_media.generator.expected_cost(
         GenerationRequest(
             prompt=order.prompt,
-            width=width,
-            height=height,
+            width=wide,
+            height=high,
             quality=order.config.quality,
             model=order.config.model,
         )
