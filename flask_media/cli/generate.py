@@ -113,7 +113,7 @@ def _save(
     else:
         fields([("Picture", output), *_facts(image)])
     if is_opened:
-        click.launch(output)
+        _show(output)
 
 
 def _store(
@@ -144,7 +144,13 @@ def _store(
         facts = [("Picture", result.url), ("Key", result.object_key), *_facts(result)]
         fields([*facts, ("Variants", variants_of(result))])
     if is_opened:
-        click.launch(_reachable(result))
+        _show(_reachable(result))
+
+
+def _show(place: str) -> None:
+    """Have this desktop show it."""
+    if click.launch(place):
+        click.echo(f"Nothing here can show it: open {place} elsewhere.", err=True)
 
 
 def _made_key(prompt: str, wanted: ImageFormat | None, idempotency_key: str | None) -> str:

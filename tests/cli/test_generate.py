@@ -168,6 +168,17 @@ def test_open(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert process.returncode == 0
 
 
+def test_open_without_a_desktop(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no program opens files, that is one line, and the picture is there."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = shop.run("generate", "A", "a.png", "--open")
+    path = shop.folder / "instance" / "media" / "a.png"
+    assert (result.exit_code, path.exists()) == (0, True)
+    assert result.stderr == f"Nothing here can show it: open {path} elsewhere.\n"
+
+
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
