@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from datetime import timedelta
 
 import click
@@ -29,6 +30,8 @@ def command(older_than: float | None, *, as_json: bool) -> None:
 
     A job whose picture is not stored is never forgotten. With a job goes its idempotency key.
     """
+    if older_than is not None and math.isnan(older_than):
+        raise click.BadParameter("'nan' is no number of days.", param_hint="'--older-than'")
     collected = current_media.gc(None if older_than is None else timedelta(days=older_than))
     if as_json:
         print_json(dataclasses.asdict(collected))

@@ -20,6 +20,8 @@ from ..options import ImageGenerationConfig
 from ..storage.filesystem import FilesystemStorage
 from ..storage.mirror import MirroredStorage
 from .files import Saved
+from .files import kept
+from .files import write_out
 from .output import fields
 from .output import json_option
 from .output import plural
@@ -63,7 +65,8 @@ def command(
     """Generate a picture of PROMPT and store it under KEY.
 
     Without KEY it gets one of its own, below generated/. With --output it is saved to a file
-    instead. What is paid for is never lost: see 'flask media resume'.
+    instead; if that fails once it is paid for, to a temporary one, whose name is told. What was cut
+    off goes on with 'flask media resume'.
     """
     if output is not None:
         _check_saved(output, key, values, is_opened=is_opened)
@@ -73,6 +76,10 @@ def command(
 
 
 def _check_saved(output: str, key: str | None, values: dict[str, Any], *, is_opened: bool) -> None:
+    if not output:
+        raise click.UsageError("--output is empty; name a file, or '-' for stdout.")
+    if output == "-" and sys.stdout is None:
+        raise click.UsageError("--output is '-', and stdout is closed.")
     for name, is_given in {
         "KEY": key,
         "--variant": values["variants"],
@@ -94,18 +101,19 @@ def _save(
     config = ImageGenerationConfig.from_dict(config_values(values))
     if output == "-":
         image = current_media.generate(prompt, config, spender=spender)
-        sys.stdout.buffer.write(image.data)
-        sys.stdout.buffer.flush()
+        with kept(image, "stdout"):
+            write_out(image.data)
         return
     with Saved(Path(output)) as file:  # before anything is paid
         image = current_media.generate(prompt, config, spender=spender)
-        file.save(image.data)
+        with kept(image, output):
+            file.save(image.data)
     if as_json:
         print_json(_document_of(image) | {"output": output})
     else:
         fields([("Picture", output), *_facts(image)])
     if is_opened:
-        click.launch(output)
+        _show(output)
 
 
 def _store(
@@ -136,7 +144,13 @@ def _store(
         facts = [("Picture", result.url), ("Key", result.object_key), *_facts(result)]
         fields([*facts, ("Variants", variants_of(result))])
     if is_opened:
-        click.launch(_reachable(result))
+        _show(_reachable(result))
+
+
+def _show(place: str) -> None:
+    """Have this desktop show it."""
+    if click.launch(place):
+        click.echo(f"Nothing here can show it: open {place} elsewhere.", err=True)
 
 
 def _made_key(prompt: str, wanted: ImageFormat | None, idempotency_key: str | None) -> str:

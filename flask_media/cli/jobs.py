@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from flask.cli import with_appcontext
 
 from ..errors import NotFound
 from ..globals import current_media
+from ..options import check_text
 from .output import SHORT_ID
 from .output import fields
 from .output import json_option
@@ -31,6 +33,9 @@ STATES = (
     "quarantined",
 )
 
+MAX_LIMIT = 100_000
+"""Most jobs of a list."""
+
 COLORS = {"done": "green", "failed": "red", "quarantined": "red", "unknown": "yellow"}
 
 
@@ -43,7 +48,7 @@ COLORS = {"done": "green", "failed": "red", "quarantined": "red", "unknown": "ye
 )
 @click.option("--spender", metavar="ID", help="Whose they are.")
 @since_option
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True)
 @json_option
 @click.pass_context
 @with_appcontext
@@ -61,8 +66,15 @@ def command(
     'flask media jobs show ID' tells all of one; the beginning of its id will do.
     """
     if ctx.invoked_subcommand is not None:
+        for name in ("state", "spender", "since", "limit"):
+            if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{name} is for the list, so leave it out here.")
         return
-    found = current_media.jobs(spender, state=state, since=since, limit=limit)
+    if spender is not None:
+        check_text("--spender", spender)
+    found = current_media.jobs(spender, state=state, since=since, limit=limit + 1)
+    is_more = len(found) > limit
+    found = found[:limit]
     if as_json:
         for job in found:
             print_json_line(document_of(job))
@@ -83,16 +95,20 @@ def command(
             ]
             for job in found
         ],
-        numbers="lllr",
+        sides="lllr",
     )
+    if is_more:
+        click.echo(f"There are more: --limit {min(limit * 2, MAX_LIMIT)} shows older ones.")
 
 
 @command.command("show")
 @click.argument("job_id")
 @json_option
+@click.pass_context
 @with_appcontext
-def show(job_id: str, *, as_json: bool) -> None:
+def show(ctx: click.Context, job_id: str, *, as_json: bool) -> None:
     """Tell all that is known of a job."""
+    as_json = as_json or (ctx.parent is not None and ctx.parent.params["as_json"])
     job = current_media.job(whole_id(job_id))
     if as_json:
         print_json(document_of(job))
@@ -131,7 +147,7 @@ def show(job_id: str, *, as_json: bool) -> None:
                 ]
                 for number, call in enumerate(job.attempts, 1)
             ],
-            numbers="r",
+            sides="rll",
         )
 
 

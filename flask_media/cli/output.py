@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SHORT_ID = 12
 """Characters of a job's id in tables; ids are random, so these tell them apart."""
 
+SHORTEST = 8
+"""Characters that a column of a table is cut to at most."""
+
 
 def json_option(function: Any) -> Any:
     """Adds ``--json``."""
@@ -81,17 +84,22 @@ def wrapped(text: str, indent: int) -> list[str]:
     ) or [""]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: str = "") -> None:
-    """Print a table. On a terminal that it is too wide for, the last column is cut.
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, sides: str = "") -> None:
+    """Print a table. On a terminal that it is too wide for, the widest columns of text are cut.
 
-    :param numbers: the letters, ``r`` or ``l``, of the columns that are right-aligned or not.
+    :param sides: a letter for each column: ``r`` is right-aligned, ``l`` is not, and neither is
+        cut; ``t``, and what there is no letter for, is text that may be.
     """
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    sides = sides.ljust(len(widths), "t")
     if sys.stdout.isatty():
-        room = width() - 1 - sum(widths[:-1]) - 2 * (len(widths) - 1)
-        widths[-1] = max(8, min(widths[-1], room))
-    sides = numbers.ljust(len(widths), "l")
+        text = [place for place, side in enumerate(sides) if side == "t"]
+        while sum(widths) + 2 * (len(widths) - 1) >= width():
+            widest = max(text, key=widths.__getitem__)
+            if widths[widest] <= SHORTEST:
+                break
+            widths[widest] -= 1
     for number, row in enumerate([list(header), *cells]):
         line = "  ".join(
             _cut(cell, size).rjust(size) if side == "r" else _cut(cell, size).ljust(size)

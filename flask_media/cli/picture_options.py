@@ -140,5 +140,7 @@ def read_variants(texts: tuple[str, ...]) -> dict[str, Any] | None:
             raise InvalidRequest(
                 f"--variant is {text!r:.60}; write NAME=WIDTH or NAME=WIDTHxHEIGHT, as card=640."
             )
+        if name.strip() in found:
+            raise InvalidRequest(f"--variant names {name.strip()!r:.60} twice.")
         found[name.strip()] = (int(sides[1]), int(sides[2])) if sides[2] else int(sides[1])
     return found or None

@@ -15,6 +15,7 @@ from ..options import ImageFormat
 from ..types import GeneratedImage
 from ..types import MediaResult
 from .files import Saved
+from .files import kept
 from .jobs import whole_id
 from .output import json_option
 from .output import print_json_line
@@ -74,7 +75,8 @@ def _resume_one(job_id: str, output: Path | None, *, buy: bool, as_json: bool) -
     with Saved(output or Path(f"{job_id}.picture")) as file:  # its bytes are handed out once
         image = current_media.resume(job_id, buy=buy)
         if isinstance(image, GeneratedImage):
-            file.save(image.data)
+            with kept(image, str(output or f"{job_id}.picture")):
+                file.save(image.data)
     if output is None:
         kind = ImageFormat(image.content_type.removeprefix("image/"))
         output = Path(f"{job_id}.picture").rename(f"{job_id}.{kind.extension}")

@@ -55,8 +55,9 @@ def command(by: str | None, since: datetime | None, *, as_json: bool) -> None:
     for number, (name, spends) in enumerate(groups.items()):
         if number:
             click.echo()
-        rows = [[one or "(nobody)", *_cells(spend)] for one, spend in spends.items()]
-        table([name, *HEADER], [*rows, ["all", *_cells(total)]], numbers="lrrrrr")
+        nameless = "(nobody)" if name == "spender" else "(none)"
+        rows = [[one or nameless, *_cells(spend)] for one, spend in spends.items()]
+        table([name, *HEADER], [*rows, ["all", *_cells(total)]], sides="trrrrr")
 
 
 def _cells(spend: Spend) -> list[str]:

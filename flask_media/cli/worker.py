@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import signal as system_signal
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from .. import signals
 from ..globals import current_media
+from .ending import INTERRUPTED
+from .ending import until_told
 
 
 @click.command("worker", short_help="Work on what dead processes left.")
@@ -22,7 +23,8 @@ def command(*, once: bool) -> None:
     """Work on what dead processes left, until it is told to end.
 
     For MEDIA_QUEUE = threads. It finishes what runs when it gets SIGTERM or SIGINT, and leaves the
-    rest to others. With --once it ends when nothing is left, as a cron entry does.
+    rest to others; a second one ends it at once. With --once it ends when nothing is left, as a
+    cron entry does.
     """
     queue = current_media.config.queue
     if queue != "threads":
@@ -31,15 +33,23 @@ def command(*, once: bool) -> None:
             f"MEDIA_QUEUE is {queue!r}: start {command if queue == 'celery' else 'its workers'}."
         )
     ended = threading.Event()
-    with _told(), _until_signal(ended):
-        if once:
-            _work_once(ended)
-            return
-        current_media.work()
-        click.echo("Working on what dead processes left. Ctrl-C ends.")
-        ended.wait()
-        click.echo("Ending: waiting for what runs.")
-        current_media.close()
+    try:
+        with _told(), until_told(ended.set):
+            _work(ended, once=once)
+    except KeyboardInterrupt:
+        click.echo("Stopped. What was under way is in the journal.", err=True)
+        os._exit(INTERRUPTED)  # threads are in the middle of calls, and nobody waits for them
+
+
+def _work(ended: threading.Event, *, once: bool) -> None:
+    if once:
+        _work_once(ended)
+        return
+    current_media.work()
+    click.echo("Working on what dead processes left. Ctrl-C ends.")
+    ended.wait()
+    click.echo("Ending: waiting for what runs.")
+    current_media.close()
 
 
 def _work_once(ended: threading.Event) -> None:
@@ -62,20 +72,6 @@ def _work_once(ended: threading.Event) -> None:
     worker.join()
     if failures:
         raise failures[0]
-
-
-@contextmanager
-def _until_signal(ended: threading.Event) -> Iterator[None]:
-    def end(*_: Any) -> None:
-        ended.set()
-
-    numbers = (system_signal.SIGINT, system_signal.SIGTERM)
-    before = [system_signal.signal(number, end) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            system_signal.signal(number, handler)
 
 
 @contextmanager

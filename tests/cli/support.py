@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,6 +127,18 @@ MakeShop = Callable[..., Shop]
 def plain(text: str) -> str:
     """The text without colours and cursor movements."""
     return re.sub(r"\033\[[0-9;]*[A-Za-z]", "", text)
+
+
+def interrupt(process: subprocess.Popen[str]) -> str:
+    """Press Ctrl-C until it ends; what it says on stderr then. Pressed at once again, it counts
+    once."""
+    begun = time.monotonic()
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+    assert time.monotonic() - begun > 0.9
+    return process.communicate(timeout=60)[1]
 
 
 def findings(shop: Shop) -> dict[str, dict[str, Any]]:

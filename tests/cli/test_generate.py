@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,8 +93,52 @@ def test_output_that_can_not_be_written(shop: Shop, emulator: GeminiEmulator) ->
     """A file that can't be written costs nothing."""
     result = shop.run("generate", "A house", "--output", "/nowhere/house.png")
     assert (result.exit_code, emulator.calls) == (1, 0)
-    assert "No such file or directory" in result.stderr
+    assert result.stderr == "Error: /nowhere/house.png: No such file or directory\n"
     assert result.stderr.count("\n") == 1
+
+
+def in_temporary_file(said: str) -> str:
+    """The format of the picture in the file that the error names, which is deleted."""
+    path = Path(said.rpartition("The picture is in ")[2].strip())
+    with Image.open(path) as picture:
+        kind = str(picture.format)
+        picture.load()
+    path.unlink()
+    return kind
+
+
+def test_a_stdout_that_takes_no_picture(shop: Shop, emulator: GeminiEmulator) -> None:
+    """A picture that a full disk takes no more goes into a temporary file; a closed stdout is
+    refused before anything is paid."""
+    with Path("/dev/full").open("wb") as full:
+        process = shop.start("generate", "A house", "--output", "-", stdout=full)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.startswith("Error: stdout could not be written: No space left on device. ")
+    assert said.count("\n") == 1
+    assert in_temporary_file(said) == "PNG"
+    script = f"exec {sys.executable} -m flask --app shop media generate A --output - >&-"
+    done = subprocess.run(
+        ["sh", "-c", script],
+        cwd=shop.folder,
+        env=shop.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, emulator.calls) == (2, 1)
+    assert "stdout is closed" in done.stderr
+
+
+def test_a_file_that_takes_no_picture(shop: Shop, emulator: GeminiEmulator, tmp_path: Path) -> None:
+    """A folder that goes while the picture is made costs no picture."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    emulator.handler(lambda ask: shutil.rmtree(folder, ignore_errors=True))
+    result = shop.run("generate", "A house", "--output", folder / "house.webp")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {folder / 'house.webp'} could not be written: No such")
+    assert in_temporary_file(result.stderr) == "WEBP"
 
 
 def test_a_failure_leaves_no_file(shop: Shop, emulator: GeminiEmulator, tmp_path: Path) -> None:
@@ -121,6 +168,17 @@ def test_open(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert process.returncode == 0
 
 
+def test_open_without_a_desktop(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no program opens files, that is one line, and the picture is there."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = shop.run("generate", "A", "a.png", "--open")
+    path = shop.folder / "instance" / "media" / "a.png"
+    assert (result.exit_code, path.exists()) == (0, True)
+    assert result.stderr == f"Nothing here can show it: open {path} elsewhere.\n"
+
+
 @pytest.mark.parametrize(
     ("line", "code", "words"),
     [
@@ -129,8 +187,10 @@ def test_open(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["A", "a.png", "--theme", "gothic"], 2, "'gothic' is not one of 'professional'"),
         (["A", "a.png", "--format", "webp"], 1, "config.format is 'webp'"),
         (["A", "a.png", "--variant", "card"], 1, "write NAME=WIDTH"),
+        (["A", "a.png", "--variant", "a=10", "--variant", "a=20"], 1, "--variant names 'a' twice"),
         (["A", "a.png", "--output", "b.png"], 2, "leave out KEY"),
         (["A", "--output", "b.png", "--reuse"], 2, "leave out --reuse"),
+        (["A", "--output", ""], 2, "--output is empty"),
         (["A", "--output", "-", "--json"], 2, "stdout has the picture"),
         (["A", "a.png", "--compression", "0"], 2, "--compression"),
         ([], 2, "Missing argument 'PROMPT'. See 'shop media generate --help'."),

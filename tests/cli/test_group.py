@@ -49,7 +49,9 @@ print(sorted(heavy & sys.modules.keys()))
     assert said == "[]\n[]\n"
 
 
-@pytest.mark.parametrize("line", [["nothing"], ["--nothing"], ["gc", "--older-than", "x"]])
+@pytest.mark.parametrize(
+    "line", [["nothing"], ["--nothing"], ["gc", "--older-than", "x"], ["gc", "--older-than", "nan"]]
+)
 def test_wrong_use_is_one_line(shop: Shop, line: list[str]) -> None:
     """A command or option that there is none of is one line that leads to the help."""
     result = shop.run(*line)
@@ -157,5 +159,6 @@ def test_a_wrong_config_is_one_line(shop: Shop, command: str) -> None:
     done = shop.end(command)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "Error: MEDIA_STORAGE is 'tape'; it must be 'spaces' or 'filesystem' or 'memory'.\n"
+        "Error: MEDIA_STORAGE is 'tape'; it must be 'spaces' or 'filesystem' or 'memory', or one "
+        "of your own as 'package.module:name'.\n"
     )

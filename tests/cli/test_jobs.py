@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,11 @@ from flask_media import MediaError
 from flask_media.emulator import GeminiEmulator
 
 from ..jobs.support import drop
+from ..journal.support import Gate
 from ..journal.support import sql
 from .support import MakeShop
 from .support import Shop
+from .support import interrupt
 from .support import plain
 
 
@@ -90,6 +95,23 @@ def test_show(busy_shop: Shop) -> None:
     assert document["error"]["type"] == "OutcomeUnknown"
 
 
+def test_options_of_the_list(busy_shop: Shop) -> None:
+    """``--json`` before ``show`` is its own; what chooses among jobs is refused there."""
+    job = busy_shop.lines("jobs")[0]["id"]
+    assert json.loads(busy_shop.run("jobs", "--json", "show", job).stdout)["id"] == job
+    for option in (("--state", "failed"), ("--limit", "3"), ("--since", "1h"), ("--spender", "a")):
+        result = busy_shop.run("jobs", *option, "show", job)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert f"{option[0]} is for the list" in result.stderr
+
+
+def test_there_are_more(busy_shop: Shop) -> None:
+    """A list that was cut says so, and one that was not does not."""
+    said = busy_shop.run("jobs", "--limit", "2").stdout.splitlines()
+    assert (len(said), said[-1].startswith("There are more")) == (4, True)
+    assert "more" not in busy_shop.run("jobs", "--limit", "3").stdout
+
+
 def test_show_nothing(busy_shop: Shop) -> None:
     """An id that nobody has, or that is too short, is one line."""
     for beginning in ("ffff", "a", "%", "../x"):
@@ -161,7 +183,7 @@ def test_resume_what_is_not_stored(
     from flask_media.values import Wanted
 
     media, ids = shop.media, []
-    for prompt in ("A house", "A boat"):
+    for prompt in ("A house", "A boat", "A tower"):
         pipeline = media._pipeline
         wanted = Wanted(prompt=prompt, config=None, reference_images=())
         job = pipeline._job(wanted, None)
@@ -171,13 +193,21 @@ def test_resume_what_is_not_stored(
         media.journal.release(claim)
         ids.append(job.id)
     result = shop.run("resume", "--all")
-    assert result.stdout.count("its picture waits. 'flask media resume") == 2
+    assert result.stdout.count("its picture waits. 'flask media resume") == 3
     monkeypatch.chdir(tmp_path)
     assert shop.run("resume", ids[0], "--output", "/nowhere/x.png").exit_code == 1
     assert shop.run("resume", ids[0]).stdout == f"Job {ids[0]}: saved {ids[0]}.png\n"
     (document,) = shop.lines("resume", ids[1], "--output", "boat.png")
     assert (document["status"], document["output"]) == ("saved", "boat.png")
-    for name in (f"{ids[0]}.png", "boat.png"):
+
+    def is_full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", is_full)
+    result = shop.run("resume", ids[2], "--output", "tower.png")
+    assert "Error: tower.png could not be written: No space left on device." in result.stderr
+    kept = shutil.move(result.stderr.rpartition("The picture is in ")[2].strip(), "kept.png")
+    for name in (f"{ids[0]}.png", "boat.png", kept):
         with Image.open(tmp_path / name) as picture:
             picture.load()
 
@@ -227,6 +257,16 @@ def test_worker_once(shop: Shop, emulator: GeminiEmulator) -> None:
     assert shop.run("worker", "--once").output == ""
 
 
+def test_a_worker_told_twice(shop: Shop, gate: Gate) -> None:
+    """A second Ctrl-C waits for nothing."""
+    drop(shop.media, 1)
+    process = shop.start("worker", "--once")
+    gate.arrived()
+    errors = interrupt(process)
+    gate.open()
+    assert (process.returncode, errors) == (130, "Stopped. What was under way is in the journal.\n")
+
+
 def test_worker_once_of_a_broken_journal(make_shop: MakeShop, tmp_path: Path) -> None:
     """A fault is one line in the worker too."""
     shop = make_shop(MEDIA_JOURNAL_URL="sqlite:////proc/sys/journal.sqlite3")
@@ -257,3 +297,26 @@ def test_resume_to_a_file_what_is_stored(busy_shop: Shop) -> None:
     result = busy_shop.run("resume", first, "--output", "x.png")
     assert result.exit_code == 2
     assert "leave out --output" in result.stderr
+
+
+def test_a_long_spender(shop: Shop, emulator: GeminiEmulator) -> None:
+    """On a terminal the columns of text are cut until the line fits, and times never."""
+    emulator.script("image-safety")
+    shop.run("generate", "A house", "houses/1.png", "--spender", "s" * 90)
+    for line in (("jobs",), ("usage",)):
+        code, screen = shop.on_terminal(*line)
+        lines = plain(screen).splitlines()
+        assert code == 0
+        assert max(map(len, lines)) <= 80
+        assert "…sss" in screen
+    moment = shop.media.jobs()[0].created_at
+    assert f"{moment:%Y-%m-%d %H:%M}" in plain(shop.on_terminal("jobs")[1])
+
+
+def test_no_model(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs without a model are no nobody's."""
+    sql_url = f"sqlite:///{shop.folder / 'instance' / 'media.sqlite3'}"
+    shop.run("generate", "A house", "houses/1.png")
+    sql(sql_url, "UPDATE media_jobs SET model = NULL")
+    assert "(none)" in shop.run("usage", "--by", "model").stdout
+    assert "(nobody)" in shop.run("usage", "--by", "spender").stdout

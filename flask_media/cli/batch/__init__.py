@@ -14,17 +14,22 @@ from flask.cli import with_appcontext
 
 from ...errors import InvalidRequest
 from ...globals import current_media
+from ...options import check_text
+from ..ending import INTERRUPTED
 from ..output import json_option
 from ..output import plural
 from ..output import print_json
+from ..output import printable
 from ..output import usd
+from ..output import width
 from ..picture_options import config_values
 from ..picture_options import picture_options
 from ..picture_options import read_variants
 from ..picture_options import variant_option
 from .progress import Progress
 from .results import Results
-from .results import done_before
+from .results import check_path
+from .results import past_of
 from .rows import Plan
 from .run import Run
 from .tables import kind_of
@@ -34,9 +39,6 @@ from .templates import Template
 if TYPE_CHECKING:
     from ...service import MediaService
     from .rows import Order
-
-INTERRUPTED = 130
-"""The exit code of what a signal ended, as shells have it."""
 
 
 @click.command("batch", short_help="Make a picture for each row of a file.")
@@ -89,10 +91,11 @@ def command(  # noqa: PLR0917 - Click gives them by name
     ...) are taken for that. All rows are checked before the first is paid for.
 
     Ended early, by Ctrl-C too, the same command goes on where it stood, and pays nothing twice.
-    Exits with 0 if every row has its picture.
+    Exits with 0 if every row is done. A picture that was deleted since is not made anew.
     """
     if len(run) > 100:
         raise InvalidRequest("--run is a name of 100 characters at most.")
+    check_text("--run", run)
     plan = Plan(
         prompt=Template("--prompt", prompt),
         key=Template("--key", key),
@@ -102,8 +105,12 @@ def command(  # noqa: PLR0917 - Click gives them by name
         ignored=ignore,
         run=run,
     )
-    orders = plan.orders(read_rows(file, kind or kind_of(file)), current_media)
     results = results or file.with_name(f"{file.name}.results.jsonl")
+    check_path(results, file)
+    rows = read_rows(file, kind or kind_of(file))
+    orders = plan.orders(rows, current_media)
+    if unused := plan.unused(rows):
+        click.echo(f"Columns not used: {printable(', '.join(unused))}.", err=True)
     if dry_run:
         _estimate(orders, results, as_json=as_json)
         return
@@ -118,8 +125,7 @@ def _work(
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     service: MediaService = app.extensions["media"]
     with Results(path) as results:
-        done = done_before(path)
-        left = [order for order in orders if order.name not in done]
+        left = past_of(path).left(orders)
         progress = Progress(len(orders), len(orders) - len(left))
         run = Run(service, app.app_context, results, progress, retries=retries)
         try:
@@ -155,13 +161,12 @@ def _tell(run: Run, progress: Progress, path: Path, *, as_json: bool) -> None:
         click.echo(f"Stopped: {run.stopped_by}", err=True)
     click.echo(progress.summary())
     click.echo(f"Results: {path}")
-    if progress.failed or progress.ended < progress.total:
+    if progress.goes_on:
         click.echo("The same command again goes on with what is left.")
 
 
 def _estimate(orders: list[Order], path: Path, *, as_json: bool) -> None:
-    done = done_before(path)
-    left = [order for order in orders if order.name not in done]
+    left = past_of(path).left(orders)
     costs = [_expected(order) for order in left]
     cost = sum((one for one in costs if one is not None), Decimal(0))
     unpriced = sum(one is None for one in costs)
@@ -181,7 +186,7 @@ def _estimate(orders: list[Order], path: Path, *, as_json: bool) -> None:
     if len(orders) > len(left):
         click.echo(f"{len(orders) - len(left):,} of them done already, by {path}.")
     for order in left[:3]:
-        click.echo(f"  {order.object_key}: {order.prompt:.60}")
+        click.echo(printable(f"  {order.object_key}: {order.prompt}")[: width() - 1])
     more = f", and {unpriced:,} without a known price" if unpriced else ""
     click.echo(f"{plural(len(left), 'picture')} to make: about {usd(cost)}{more}.")
 
@@ -190,12 +195,12 @@ def _expected(order: Order) -> Decimal | None:
     """US dollars that a row's picture is expected to cost."""
     from ...values import GenerationRequest
 
-    width, height = order.config.pixels
+    wide, high = order.config.pixels
     return current_media.generator.expected_cost(
         GenerationRequest(
             prompt=order.prompt,
-            width=width,
-            height=height,
+            width=wide,
+            height=high,
             quality=order.config.quality,
             model=order.config.model,
         )

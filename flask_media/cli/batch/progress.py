@@ -33,6 +33,8 @@ class Progress:
         """Pictures made."""
         self.failed = 0
         """Rows that ended with an error."""
+        self.final = 0
+        """Those of them that would fail again."""
         self.cost = Decimal(0)
         """US dollars, as far as they are known."""
         self.unpriced = 0
@@ -46,11 +48,15 @@ class Progress:
         """Rows that are at an end."""
         return self.already + self.done + self.failed
 
-    def count(self, outcome: MediaResult | MediaError) -> None:
-        """One row more has ended."""
+    def count(self, outcome: MediaResult | MediaError, *, goes_on: bool) -> None:
+        """One row more has ended.
+
+        :param goes_on: whether it can succeed when it is asked for again, if it failed.
+        """
         with self._lock:
             if isinstance(outcome, MediaError):
                 self.failed += 1
+                self.final += not goes_on
                 cost = outcome.cost_usd if isinstance(outcome, AnswerError) else None
                 self.cost += cost or 0
             elif outcome.cached:
@@ -60,6 +66,11 @@ class Progress:
                 self.unpriced += outcome.cost_usd is None
                 self.cost += outcome.cost_usd or 0
             self.draw()
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command again has something to do."""
+        return self.ended < self.total or self.failed > self.final
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
@@ -110,7 +121,7 @@ class Progress:
         """What came of it, in a sentence or two."""
         left = self.total - self.ended
         parts = [f"{self.done:,} made"]
-        parts += [f"{self.already:,} there already"] if self.already else []
+        parts += [f"{self.already:,} done already"] if self.already else []
         parts += [f"{self.failed:,} failed"] if self.failed else []
         parts += [f"{left:,} left"] if left else []
         unpriced = f" and {plural(self.unpriced, 'picture')} without a price"

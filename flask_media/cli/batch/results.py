@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -14,9 +15,12 @@ from typing import Self
 
 from ...errors import AnswerError
 from ...errors import InProgress
+from ...errors import InvalidRequest
 from ...errors import MediaError
 from ...types import MediaResult
+from ..output import plural
 from .rows import Order
+from .rows import own_name
 
 
 class Results:
@@ -67,12 +71,44 @@ class Results:
         os.fsync(self._file)
 
 
-def done_before(path: Path) -> set[str]:
-    """The idempotency keys of the rows that are done, by a results file; of none if there is no
-    such file. Lines that are no JSON are passed over."""
+@dataclasses.dataclass(frozen=True)
+class Past:
+    """What a results file has of earlier runs."""
+
+    done: set[str]
+    """The idempotency keys of rows that are done, without numbers."""
+    latest: dict[str, str]
+    """By object key the idempotency key of the row whose picture came there last."""
+
+    def left(self, orders: list[Order]) -> list[Order]:
+        """Those that are not done.
+
+        :raises InvalidRequest: a picture that was done was overwritten by another row's since.
+        """
+        lost = [order for order in orders if order.name in self.done and self._is_lost(order)]
+        if lost:
+            first, more = lost[0], len(lost) - 1
+            others = f" and {plural(more, 'more row')}" if more else ""
+            raise InvalidRequest(
+                f"{first.place}{others}: {first.object_key!r} was made, and was overwritten since "
+                "by another prompt or other options; --run NAME makes it anew. Nothing was paid."
+            )
+        return [order for order in orders if order.name not in self.done]
+
+    def _is_lost(self, order: Order) -> bool:
+        # Of another run, with another name, the same picture will do.
+        return (
+            self.latest.get(order.object_key, order.name).rpartition(":")[2]
+            != order.name.rpartition(":")[2]
+        )
+
+
+def past_of(path: Path) -> Past:
+    """What a results file has; nothing if there is no such file. Lines that are no JSON are
+    passed over."""
+    past = Past(set(), {})
     if not path.exists():
-        return set()
-    names = set()
+        return past
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
@@ -80,8 +116,24 @@ def done_before(path: Path) -> set[str]:
             except ValueError:
                 continue
             if isinstance(document, dict) and document.get("status") == "done":
-                names.add(str(document.get("idempotency_key")))
-    return names
+                name = own_name(str(document.get("idempotency_key")))
+                past.done.add(name)
+                past.latest[str(document.get("object_key"))] = name
+    return past
+
+
+def check_path(path: Path, table: Path) -> None:
+    """Refuse a results file that is none.
+
+    :param table: the batch's own file.
+    :raises InvalidRequest: it is that, or no regular file, as a device or a pipe.
+    """
+    if path.exists() and path.samefile(table):
+        raise InvalidRequest(f"--results {path} is the table itself; name another file.")
+    if path.exists() and not path.is_file():
+        raise InvalidRequest(
+            f"--results {path} is no regular file, which the next run could read; name another."
+        )
 
 
 def document_of(order: Order, outcome: MediaResult | MediaError) -> dict[str, Any]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
+import re
 from collections.abc import Collection
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
 
 from ...errors import InvalidRequest
 from ...errors import NotConfigured
-from ...inputs import target_format
-from ...keys import check_metadata
 from ...options import ImageGenerationConfig
+from ...options import check_text
+from ...values import Wanted
 from ..output import plural
 from ..picture_options import FIELDS
 from ..picture_options import config_values
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_TOLD = 3
 """Faults of rows that are told; the others are counted."""
+
+MAX_SPENDER = 255
+"""Most characters of a spender."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +55,24 @@ class Order:
     def place(self) -> str:
         """For messages."""
         return f"Row {self.number} (line {self.line})"
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the service is asked for."""
+        return Wanted(
+            prompt=self.prompt,
+            object_key=self.object_key,
+            metadata=self.metadata,
+            config=self.config,
+            variants=self.variants,
+        )
+
+    def names(self) -> Iterator[str]:
+        """Its idempotency key, and with a number those for asking anew."""
+        own = own_name(self.name)
+        yield own
+        for number in itertools.count(2):
+            yield f"{own}:{number}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,16 +121,13 @@ class Plan:
         values = {name: value for name, value in row.values.items() if name not in self.ignored}
         said = dict(self.options) | _config(values)
         config = ImageGenerationConfig.from_dict(said)
-        service.delivery.asked(key, self.variants, target_format(key, config.format))
         metadata = values.get("metadata") or {}
         if not isinstance(metadata, dict):
             raise InvalidRequest("column 'metadata' must be an object of JSON lines")
-        check_metadata(metadata)
-        spender = values.get("spender") or self.spender
         about = [service.storage.location, service.config.generator, key, prompt, said, metadata]
         about += [self.variants] if self.variants else []
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-        return Order(
+        order = Order(
             number=row.number,
             line=row.line,
             prompt=prompt,
@@ -114,9 +135,26 @@ class Plan:
             config=config,
             metadata=metadata,
             variants=self.variants,
-            spender=None if spender is None else str(spender),
+            spender=_spender(values, self.spender),
             name=f"batch:{self.run}:{digest[:40]}",
         )
+        service.check(order.wanted)
+        return order
+
+    def unused(self, rows: list[RawRow]) -> list[str]:
+        """The columns that nothing is taken from, and that are not ignored either."""
+        used = {*FIELDS, "metadata", "spender", *self.ignored}
+        used.update(self.prompt.columns, self.key.columns)
+        return [
+            name
+            for name in dict.fromkeys(itertools.chain(*(row.values for row in rows)))
+            if name not in used
+        ]
+
+
+def own_name(name: str) -> str:
+    """An idempotency key without the number that it was asked anew with."""
+    return re.sub(r"(:[0-9a-f]{40}):\d+$", r"\1", name, flags=re.ASCII)
 
 
 def _told(faults: Mapping[str, list[str]]) -> str:
@@ -128,6 +166,23 @@ def _told(faults: Mapping[str, list[str]]) -> str:
     if len(faults) > MAX_TOLD:
         said.append(f"and {len(faults) - MAX_TOLD:,} more faults")
     return "; ".join(said)
+
+
+def _spender(values: Mapping[str, Any], usual: str | None) -> str | None:
+    """Whose budget a row counts against.
+
+    :raises InvalidRequest: that is no text or number, or too long.
+    """
+    value = values.get("spender")
+    value = usual if value in (None, "") else value
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise InvalidRequest("column 'spender' is no text or number")
+    if not 1 <= len(text := str(value)) <= MAX_SPENDER:
+        raise InvalidRequest(f"spender has {len(text):,} characters, not 1 to {MAX_SPENDER}")
+    check_text("spender", text)
+    return text
 
 
 def _config(values: Mapping[str, Any]) -> dict[str, Any]:

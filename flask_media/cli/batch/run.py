@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from typing import Any
 from typing import Protocol
 
 from ...errors import BudgetExceeded
 from ...errors import JournalError
 from ...errors import MediaError
 from ...errors import NotConfigured
-from ...errors import ProviderRefused
 from ...errors import RateLimited
 from ...jobs.base import delay_after
+from ...journal.codec import load_error
 from ...types import MediaResult
+from ...values import Terms
+from ..ending import until_told
 from ..output import printable
+from ..refusals import can_be_put_right
+from ..refusals import is_about_key
+from ..refusals import is_about_model
 from .progress import Progress
 from .results import Results
 from .results import document_of
@@ -82,7 +85,7 @@ class Run:
             return
         queue = iter(orders)
         self._working = min(concurrency, len(orders))
-        with self._signals():
+        with until_told(self._stop):
             for number in range(self._working):
                 # Daemons, so that a second Ctrl-C need not wait for them.
                 threading.Thread(
@@ -112,34 +115,37 @@ class Run:
                     self._ended.set()
 
     def _make(self, order: Order) -> None:
-        outcome = self._outcome(order)
-        if isinstance(outcome, MediaError) and (reason := _stops_all(outcome)):
+        order, outcome = self._outcome(order)
+        reason = _stops_all(order, outcome) if isinstance(outcome, MediaError) else None
+        if reason:
             with self._lock:
                 self.stopped_by = self.stopped_by or reason
             self._stopping.set()
         with self._lock:
             self._results.append(document_of(order, outcome))
-        if isinstance(outcome, MediaError):
+        # Why all stops is said once, at the end, unless a signal is what stopped it.
+        if isinstance(outcome, MediaError) and (reason is None or self.is_interrupted):
             text = f"{order.place}: {type(outcome).__name__}: {printable(outcome.message)}"
             self._progress.say(text)
-        self._progress.count(outcome)
+        self._progress.count(outcome, goes_on=reason is not None or _goes_on(outcome))
 
-    def _outcome(self, order: Order) -> MediaResult | MediaError:
+    def _outcome(self, order: Order) -> tuple[Order, MediaResult | MediaError]:
         tries = 0
         while True:
-            outcome = self._asked(order)
+            order, outcome = self._asked(order)
             if isinstance(outcome, MediaResult) or tries >= self._retries:
-                return outcome
+                return order, outcome
             first = self._service.config.queue_retry_seconds
             delay = delay_after(outcome, tries, first=first)
             if delay is None or self._stopping.wait(delay):
-                return outcome
+                return order, outcome
             tries += 1
 
-    def _asked(self, order: Order) -> MediaResult | MediaError:
+    def _asked(self, order: Order) -> tuple[Order, MediaResult | MediaError]:
         try:
             with self._context():
-                return self._service.generate_and_upload(
+                order = self._renamed(order)
+                return order, self._service.generate_and_upload(
                     order.prompt,
                     order.object_key,
                     order.metadata,
@@ -149,44 +155,44 @@ class Run:
                     spender=order.spender,
                 )
         except MediaError as error:
-            return error
+            return order, error
         except Exception as error:  # one that no stage foresaw costs the others nothing
             logger.exception("%s can't be made", order.place)
-            return MediaError(f"{type(error).__name__}, which nobody foresaw", retryable=False)
+            unforeseen = f"{type(error).__name__}, which nobody foresaw"
+            return order, MediaError(unforeseen, retryable=False)
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """The first Ctrl-C or SIGTERM stops politely, the second at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
+    def _renamed(self, order: Order) -> Order:
+        """The order under the first idempotency key of its own that stands for no refusal of the
+        API key or the model: the journal would repeat that though it was put right since."""
+        wanted = order.wanted
+        for name in order.names():
+            terms = Terms(idempotency_key=name, spender=order.spender, wait=True)
+            record = self._service._pipeline.known(wanted, terms)  # noqa: SLF001
+            error = record.error if record is not None and record.result is None else None
+            refusal = load_error(error) if error else None
+            if refusal is None or not can_be_put_right(refusal):
+                return dataclasses.replace(order, name=name)
+        raise AssertionError("there is always another number")
 
-        def stop(*_: Any) -> None:
-            if self.is_interrupted:
-                raise KeyboardInterrupt
-            self.is_interrupted = True
-            self.stopped_by = self.stopped_by or "it was told to."
-            self._stopping.set()
-            self._progress.say("Stopping: waiting for what is under way. Again: at once.")
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, stop) for number in numbers]
-        try:
-            yield
-        finally:
-            for number, handler in zip(numbers, before, strict=True):
-                signal.signal(number, handler)
+    def _stop(self) -> None:
+        self.is_interrupted = True
+        self.stopped_by = self.stopped_by or "it was told to."
+        self._stopping.set()
+        self._progress.say("Stopping: waiting for what is under way. Again: at once.")
 
 
-def _stops_all(error: MediaError) -> str | None:
+def _stops_all(order: Order, error: MediaError) -> str | None:
     """Why no other row would fare better; None if one may."""
     is_for_all = (
         isinstance(error, NotConfigured | JournalError)
         or (isinstance(error, BudgetExceeded) and error.spender is None)
         or (isinstance(error, RateLimited) and (error.daily or not error.retryable))
-        or (
-            isinstance(error, ProviderRefused)
-            and (error.status in (401, 403) or error.reason == "API_KEY_INVALID")
-        )
+        or is_about_key(error)
+        or (is_about_model(error) and order.config.model is None)
     )
     return printable(error.message) if is_for_all else None
+
+
+def _goes_on(outcome: MediaResult | MediaError) -> bool:
+    """Whether the row that failed can succeed when it is asked for again."""
+    return isinstance(outcome, MediaError) and (outcome.retryable or can_be_put_right(outcome))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +73,7 @@ def read_rows(path: Path, kind: str) -> list[RawRow]:
 
 def _csv_rows(text: str) -> Iterator[RawRow]:
     csv.field_size_limit(MAX_CELL)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     header: list[str] | None = None
     number = 0
     try:
@@ -95,7 +96,7 @@ def _csv_rows(text: str) -> Iterator[RawRow]:
 
 def _delimiter(text: str) -> str:
     """What separates the header's cells: spreadsheets of many countries write semicolons."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in text.split("\n") if line.strip()), "")
     return max(",;\t", key=first.count)
 
 
@@ -116,7 +117,9 @@ def _json_rows(text: str) -> Iterator[RawRow]:
             continue
         number += 1
         try:
-            values = json.loads(content)
+            values = json.loads(content, object_pairs_hook=_object)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"row {number} (line {line}) {error}") from None
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
@@ -125,3 +128,12 @@ def _json_rows(text: str) -> Iterator[RawRow]:
                 '{"prompt": "...", "object_key": "..."}.'
             )
         yield RawRow(number, line, values)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in values if names.count(name) > 1)
+        raise InvalidRequest(f"has {twice!r:.60} twice.")
+    return values

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from ...errors import MediaError
 from ...errors import NotConfigured
 from ...errors import ProviderRefused
+from ...errors import RateLimited
 from ...generators.models import find_model
+from ..refusals import is_about_key
 from .finding import Finding
 from .finding import fail
 from .finding import ok
@@ -59,11 +61,11 @@ def _one(service: MediaService, name: str) -> Iterator[Finding]:
     except NotConfigured as error:
         yield fail("key", error)
     except ProviderRefused as error:
-        is_key = error.status in (401, 403) or error.reason == "API_KEY_INVALID"
-        yield fail("key" if is_key else "model", error)
+        yield fail("key" if is_about_key(error) else "model", error)
+    except RateLimited as error:
+        yield fail("key", error)
     except MediaError as error:
-        name = "key" if error.__class__.__name__ == "RateLimited" else "api"
-        yield fail(name, error)
+        yield fail("api", error)
     else:
         yield _described(service, name)
 
