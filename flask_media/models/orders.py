@@ -48,6 +48,11 @@ class Change(abc.ABC):
     identity: tuple[Any, ...]
     """The row's primary key."""
 
+    @property
+    def whose(self) -> tuple[Any, ...]:
+        """Equal for two changes of which only the later one counts."""
+        return type(self), self.rows.model, self.identity
+
     @abc.abstractmethod
     def place(self) -> None:
         """Do it."""
@@ -100,7 +105,7 @@ class Order(Change):
         with self.session() as session:
             waits = self.rows.columns["image_generation_status"] == PENDING
             if not self.rows.exists(session, sa.and_(self.match, waits)):
-                return  # a savepoint was rolled back, or something newer was asked for
+                return  # something newer was asked for
         try:
             if (stored := self.found()) is not None:
                 self.record(completed(stored))
@@ -179,33 +184,36 @@ def stage(session: Session, change: Change) -> None:
     staged = session.info.get(_STAGED)
     if staged is None:
         staged = session.info[_STAGED] = _Staged()
+        event.listen(session, "after_transaction_create", staged.on_begin)
+        event.listen(session, "after_soft_rollback", staged.on_rollback)
         event.listen(session, "after_commit", staged.on_commit)
         event.listen(session, "after_transaction_end", staged.on_end)
-    staged.add(change)
+    staged.changes.append(change)
 
 
-def unstage(session: Session, change: Change) -> None:
-    """Forget what the same row asked for in this transaction."""
+def unstage(session: Session, order: Order) -> None:
+    """Forget what the same row asked for in this transaction, which is about to be committed."""
     if (staged := session.info.get(_STAGED)) is not None:
-        staged.drop(change)
+        staged.changes = [one for one in staged.changes if one.whose != order.whose]
 
 
 class _Staged:
     """What a session is to do once its transaction is committed."""
 
     def __init__(self) -> None:
-        self._changes: list[Change] = []
+        self.changes: list[Change] = []
+        """In the order in which they were asked for; of a row the last one counts."""
+        self._savepoints: dict[SessionTransaction, int] = {}
+        """How many changes there were when each was set; none before the first change was."""
         self._is_committed = False
 
-    def add(self, change: Change) -> None:
-        self.drop(change)
-        self._changes.append(change)
+    def on_begin(self, _session: Session, transaction: SessionTransaction) -> None:
+        if transaction.nested:
+            self._savepoints[transaction] = len(self.changes)
 
-    def drop(self, change: Change) -> None:
-        def whose(one: Change) -> Any:
-            return type(one), one.rows.model, one.identity
-
-        self._changes = [one for one in self._changes if whose(one) != whose(change)]
+    def on_rollback(self, _session: Session, transaction: SessionTransaction) -> None:
+        if transaction.nested:
+            del self.changes[self._savepoints.get(transaction, 0) :]
 
     def on_commit(self, session: Session) -> None:
         if not session.in_nested_transaction():
@@ -215,11 +223,12 @@ class _Staged:
         # Not at the commit itself: only now is the session's connection back in its pool.
         if transaction.parent is not None:
             return
-        changes, is_committed = self._changes, self._is_committed
-        self._changes, self._is_committed = [], False
+        changes = {change.whose: change for change in self.changes}
+        is_committed = self._is_committed
+        self.changes, self._savepoints, self._is_committed = [], {}, False
         if not is_committed:
             return
-        for change in changes:
+        for change in changes.values():
             try:
                 change.place()
             except Exception:  # as of a database that went away after the commit
