@@ -6,8 +6,9 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
-import json
 import logging
+import secrets
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,7 +20,10 @@ from sqlalchemy.orm import SessionTransaction
 from ..errors import MediaError
 from ..errors import NotFound
 from ..fields import fields
+from ..inputs import check_config
 from ..jobs.handle import MediaJob
+from ..journal.codec import digest
+from ..journal.codec import load_job
 from ..journal.states import State
 from ..request import this_celery_task
 from ..service import MediaService
@@ -67,13 +71,14 @@ class Order(Change):
     """A picture that a row asks for."""
 
     service: MediaService
-    object_key: str
+    object_key: str = ""
+    """Where the picture is to be stored."""
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Of ``generate_and_upload`` and ``generate_later``."""
     previous: str | None = None
     """The job of the picture that the row shows now."""
     is_again: bool = False
-    """Whether the row asked for the same before, and knows of no picture."""
+    """Whether the row asked for it before under this key, and knows of no picture."""
 
     @property
     def match(self) -> sa.ColumnElement[bool]:
@@ -86,14 +91,16 @@ class Order(Change):
             return None
         try:
             job_id = self.service.info(self.object_key).job_id
-            stored = self.service.job(job_id).stored
+            record = self.service.journal.record(job_id)
         except NotFound:
             return None
-        if stored is None or job_id == self.previous:
+        if record.result is None or job_id == self.previous:
             return None
-        if stored.original_prompt != self.arguments["prompt"]:
-            return None
-        return dataclasses.replace(stored, cached=True)
+        made = load_job(job_id, record.spec, ())
+        asked = self.arguments["prompt"], check_config(self.arguments.get("config"))
+        if (made.original_prompt, made.config) != asked:
+            return None  # under a key that all pictures of the row have
+        return dataclasses.replace(MediaResult.from_dict(record.result), cached=True)
 
     def record(self, outcome: Outcome, *, is_asked: bool = True) -> None:
         """Write how it stands to the row, and delete what the row no longer shows."""
@@ -142,7 +149,7 @@ class Farewell(Change):
         if self.service is None:
             logger.warning(
                 "%s is deleted outside an app context, so its pictures %s stay.",
-                self.rows.table.name,
+                self.rows.table.fullname,
                 self.keys,
             )
             return
@@ -164,16 +171,36 @@ def outcome_of(job: MediaJob) -> Outcome | None:
     return None if job.status == State.REQUESTED else begun(job.id)
 
 
-def picture_name(rows: Rows, identity: tuple[Any, ...], shown: str | None, prompt: str) -> str:
-    """A name for the next picture of a row: another one for each, and the same wherever the same
-    row asks for the same, so that two that ask at once are one job.
+def digest_of(arguments: Mapping[str, Any]) -> str:
+    """Tells what a row asks for from what it asked for before, in 8 characters.
 
-    :param shown: the job of the picture that it shows now.
+    :raises InvalidRequest: the config is none.
     """
-    # A task that is delivered again finds the row with its own picture.
+    looks = check_config(arguments.get("config")).to_dict()
+    references = [
+        hashlib.sha256(one).hexdigest() if isinstance(one, bytes) else str(one)
+        for one in arguments["reference_images"]
+    ]
+    return digest(str(arguments["prompt"]), looks, references)[:8]
+
+
+def picture_name(order: Change, asked: str, idempotency_key: object) -> str:
+    """A name for the next picture of a row: another one for each, in whatever database the row is.
+    The row keeps it, so whoever asks for the same again finds it there.
+
+    :param asked: the digest of what it asks for.
+    """
+    # A task that is delivered again, or a key that is given again, finds the row with its picture.
     task = this_celery_task()
-    source = [rows.table.name, list(map(str, identity)), f"task:{task}" if task else shown, prompt]
-    return hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]
+    if idempotency_key is not None:
+        source = f"key:{idempotency_key}"
+    elif task is not None:
+        source = f"task:{task}"
+    else:
+        return secrets.token_hex(8) + asked
+    database = order.bind.engine.url.render_as_string()
+    whose = order.rows.table.fullname, list(map(str, order.identity))
+    return digest(database, whose, source)[:16] + asked
 
 
 # Until the commit
@@ -232,4 +259,4 @@ class _Staged:
             try:
                 change.place()
             except Exception:  # as of a database that went away after the commit
-                logger.exception("A row of %s is out of step", change.rows.table.name)
+                logger.exception("A row of %s is out of step", change.rows.table.fullname)

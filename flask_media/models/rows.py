@@ -120,6 +120,13 @@ class Rows:
             *(column == value for column, value in zip(self._primary_key, identity, strict=True))
         )
 
+    def hold(self, session: Session, identity: Iterable[Any]) -> None:
+        """Have all others wait who would write the row, until the session's transaction ends."""
+        # SQLite knows no SELECT ... FOR UPDATE.
+        key = self.columns["image_object_key"]
+        change = sa.update(self.table).where(self.of_identity(identity)).values({key: key})
+        session.execute(change, bind_arguments=self._bound)
+
     def exists(self, session: Session, match: sa.ColumnElement[bool]) -> bool:
         """Whether there is such a row."""
         query = sa.select(sa.literal(1)).select_from(self.table).where(match).limit(1)
@@ -182,7 +189,7 @@ class Rows:
 
     def marks(self, identity: Iterable[Any]) -> dict[str, str]:
         """The metadata that says whose picture it is."""
-        return {"model": self.table.name, "model_id": ",".join(map(str, identity))}
+        return {"model": self.table.fullname, "model_id": ",".join(map(str, identity))}
 
     def _by_column(self, outcome: Outcome) -> dict[Any, Any]:
         values = {
@@ -235,7 +242,7 @@ def record(
                 session.commit()
                 return written
             session.rollback()
-    raise RuntimeError(f"Rows of {rows.table.name} change faster than they can be written.")
+    raise RuntimeError(f"Rows of {rows.table.fullname} change faster than they can be written.")
 
 
 def delete_pictures(service: MediaService, keys: Iterable[str]) -> None:
