@@ -30,6 +30,7 @@ from ..inputs import read_bytes
 from ..options import ImageGenerationConfig
 from ..service import MediaService
 from ..types import MediaResult
+from ..values import Terms
 from ..values import Wanted
 from .orders import Farewell
 from .orders import Order
@@ -43,6 +44,7 @@ from .rows import COMPLETED
 from .rows import GENERATING
 from .rows import PENDING
 from .rows import Rows
+from .rows import begun
 from .rows import completed
 from .rows import failed
 
@@ -175,7 +177,8 @@ class MediaMixin:
         session.commit()
         try:
             result = order.found() or order.service.generate_and_upload(**order.arguments)
-        except InProgress:
+        except InProgress as error:
+            order.record(begun(error.job_id))
             raise
         except Exception as error:
             order.record(failed(error))
@@ -201,7 +204,7 @@ class MediaMixin:
         :raises InvalidRequest: an argument is wrong, or the row is in no session.
         """
         session = _session_of(self)
-        order = _order(self, session, prompt, options)
+        order = _order(self, session, prompt, options, is_queued=True)
         self.image_generation_status = PENDING
         stage(session, order)
 
@@ -261,7 +264,14 @@ def _before_delete(mapper: Mapper[Any], connection: sa.Connection, row: MediaMix
     stage(session, farewell)
 
 
-def _order(row: MediaMixin, session: Session, prompt: str | None, options: ImageOptions) -> Order:
+def _order(
+    row: MediaMixin,
+    session: Session,
+    prompt: str | None,
+    options: ImageOptions,
+    *,
+    is_queued: bool = False,
+) -> Order:
     """What a row asks for, checked; the row says so from then on."""
     if unknown := options.keys() - ImageOptions.__annotations__.keys():
         raise TypeError(f"generate_image() got an unexpected keyword argument {min(unknown)!r}")
@@ -300,8 +310,8 @@ def _order(row: MediaMixin, session: Session, prompt: str | None, options: Image
     is_same = before is not None and digest in before
     key = before if is_same and named is None else None
     if key is None:
-        wanted = check_config(options.get("config")).format
-        extension = "png" if wanted is None else wanted.value
+        chosen = check_config(options.get("config")).format
+        extension = "png" if chosen is None else chosen.value
         key = row.image_key(f"{picture_name(order, digest, named)}.{extension}")
     if not isinstance(key, str) or len(key) > LONGEST_KEY:
         raise InvalidRequest(
@@ -310,14 +320,18 @@ def _order(row: MediaMixin, session: Session, prompt: str | None, options: Image
         )
     order.object_key = arguments["object_key"] = key
     order.is_again = key == before and (is_same or not arguments["reference_images"])
-    order.service.check(Wanted(**{name: arguments[name] for name in _WANTED & arguments.keys()}))
+    wanted, terms = (
+        {name: value for name, value in arguments.items() if name in fields}
+        for fields in (_WANTED, _TERMS)
+    )
+    order.service.check(Wanted(**wanted), Terms(**terms, is_queued=is_queued))
     row.image_prompt = asked
     row.image_object_key = key
     row.image_job_id = row.image_error = row.image_retryable = None
     return order
 
 
-_WANTED = {field.name for field in dataclasses.fields(Wanted)}
+_WANTED, _TERMS = ({field.name for field in dataclasses.fields(one)} for one in (Wanted, Terms))
 
 
 def _read(references: Iterable[PictureSource | str]) -> Iterable[PictureSource | str]:

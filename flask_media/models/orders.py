@@ -117,7 +117,8 @@ class Order(Change):
             if (stored := self.found()) is not None:
                 self.record(completed(stored))
                 return
-            job = self.service.generate_later(**self.arguments)
+            # Nobody is left to be told that it is under way, so wait=False changes nothing here.
+            job = self.service.generate_later(**self.arguments | {"wait": True})
         except Exception as error:
             # The commit has happened, so it must not fail: the row says what came of it.
             extra = fields(object_key=self.object_key, error=error)

@@ -63,7 +63,7 @@ class Outcome:
     """The attributes that change with it."""
 
 
-def begun(job_id: str, status: str = GENERATING) -> Outcome:
+def begun(job_id: str | None, status: str = GENERATING) -> Outcome:
     """A job that is under way, or waits."""
     return Outcome(
         job_id=job_id, status=status, values={"image_error": None, "image_retryable": None}
