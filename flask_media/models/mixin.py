@@ -103,7 +103,7 @@ class MediaMixin:
     )
     """Where what was last asked for is stored, or is to be stored."""
     image_job_id: Mapped[str | None] = mapped_column(
-        sa.String(32), default=None, sort_order=_AFTER_YOURS
+        sa.String(32), default=None, index=True, sort_order=_AFTER_YOURS
     )
     """The job that makes it, once there is one."""
     image_result: Mapped[dict[str, Any] | None] = mapped_column(

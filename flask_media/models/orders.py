@@ -147,6 +147,9 @@ class Farewell(Change):
         with self.session() as session:
             if self.rows.exists(session, self.rows.of_identity(self.identity)):
                 return
+            is_joined = self.job_id is not None and self.rows.exists(
+                session, self.rows.of_job(self.job_id)
+            )
         if self.service is None:
             logger.warning(
                 "%s is deleted outside an app context, so its pictures %s stay.",
@@ -154,9 +157,11 @@ class Farewell(Change):
                 self.keys,
             )
             return
-        if self.job_id is not None:
+        if self.job_id is not None and not is_joined:
             try:
-                self.service.job(self.job_id).cancel()
+                job = self.service.job(self.job_id)
+                if job.object_key in self.keys:  # with reuse it can be another row's
+                    job.cancel()
             except MediaError as error:
                 extra = fields(job_id=self.job_id, error=error)
                 logger.info("Job %s goes on: %s", self.job_id, error, extra=extra)

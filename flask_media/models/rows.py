@@ -114,6 +114,10 @@ class Rows:
         """Those whose picture is, or is to be, under that key."""
         return self.columns["image_object_key"] == object_key
 
+    def of_job(self, job_id: str) -> sa.ColumnElement[bool]:
+        """Those that wait for that job, or show its picture; with ``reuse`` it has another key."""
+        return self.columns["image_job_id"] == job_id
+
     def of_identity(self, identity: Iterable[Any]) -> sa.ColumnElement[bool]:
         """The one of that primary key."""
         return sa.and_(
