@@ -247,7 +247,8 @@ class MediaService(OperatedService):
     def check(self, wanted: Wanted, terms: Terms) -> None:
         """Check a request as :meth:`generate_later` does, and record nothing.
 
-        :param terms: with ``is_queued``, whether the queue is set up is checked too.
+        For a queue, it has to be set up too.
+
         :raises NotConfigured: a config key is missing.
         :raises InvalidRequest: an argument is wrong.
         """

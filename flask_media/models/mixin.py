@@ -320,10 +320,8 @@ def _order(
         )
     order.object_key = arguments["object_key"] = key
     order.is_again = key == before and (is_same or not arguments["reference_images"])
-    wanted, terms = (
-        {name: value for name, value in arguments.items() if name in fields}
-        for fields in (_WANTED, _TERMS)
-    )
+    wanted: dict[str, Any] = {name: arguments[name] for name in _WANTED & arguments.keys()}
+    terms: dict[str, Any] = {name: arguments[name] for name in _TERMS & arguments.keys()}
     order.service.check(Wanted(**wanted), Terms(**terms, is_queued=is_queued))
     row.image_prompt = asked
     row.image_object_key = key

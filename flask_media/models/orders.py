@@ -113,12 +113,13 @@ class Order(Change):
             waits = self.rows.columns["image_generation_status"] == PENDING
             if not self.rows.exists(session, sa.and_(self.match, waits)):
                 return  # something newer was asked for
+        # Nobody is left to be told that it is under way, so wait=False changes nothing here.
+        arguments: dict[str, Any] = {**self.arguments, "wait": True}
         try:
             if (stored := self.found()) is not None:
                 self.record(completed(stored))
                 return
-            # Nobody is left to be told that it is under way, so wait=False changes nothing here.
-            job = self.service.generate_later(**self.arguments | {"wait": True})
+            job = self.service.generate_later(**arguments)
         except Exception as error:
             # The commit has happened, so it must not fail: the row says what came of it.
             extra = fields(object_key=self.object_key, error=error)
@@ -128,7 +129,7 @@ class Order(Change):
                 logger.exception("%r is not ordered", self.object_key, extra=extra)
             self.record(failed(error))
             return
-        self.record(begun(job.id, PENDING))
+        self.record(outcome_of(job) or begun(job.id, PENDING))
         if (outcome := outcome_of(job.refresh())) is not None:
             self.record(outcome)  # it was there already, or the queue was quicker
 
