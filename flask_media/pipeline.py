@@ -121,9 +121,11 @@ class Pipeline(Recovery):
             return self._delivery.with_variants(held, job.variants)
         return held
 
-    def check(self, wanted: Wanted) -> None:
+    def check(self, wanted: Wanted, terms: Terms) -> None:
         """See :meth:`flask_media.MediaService.check`."""
-        self._job(wanted, self._storage.check_key(wanted.object_key))
+        job = self._job(wanted, self._storage.check_key(wanted.object_key))
+        self._asking(job, terms, wanted)
+        self._work.estimate(job)
 
     def enter(self, wanted: Wanted, terms: Terms) -> tuple[Claim, GenerationJob] | Record:
         """Find or make the job for a queue: it is held if there is something to do for it.

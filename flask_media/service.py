@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from contextlib import ExitStack
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING
 from typing import Any
@@ -243,13 +244,19 @@ class MediaService(OperatedService):
 
     agenerate_later = awaited(generate_later)
 
-    def check(self, wanted: Wanted) -> None:
+    def check(self, wanted: Wanted, terms: Terms) -> None:
         """Check a request as :meth:`generate_later` does, and record nothing.
+
+        For a queue, it has to be set up too.
 
         :raises NotConfigured: a config key is missing.
         :raises InvalidRequest: an argument is wrong.
         """
-        self._pipeline.check(wanted)
+        self._pipeline.check(wanted, terms)
+        if terms.is_queued:
+            # A queue that is full now may have room when the job is ordered.
+            with suppress(QueueUnavailable), self.queue.place():
+                pass
 
     def put_in_queue(self, wanted: Wanted, terms: Terms) -> MediaJob:
         """:meth:`generate_later`, on terms that only the HTTP interface has."""

@@ -25,13 +25,16 @@ from ..errors import InProgress
 from ..errors import InvalidRequest
 from ..errors import NotFound
 from ..globals import current_media
+from ..inputs import check_config
 from ..inputs import read_bytes
 from ..options import ImageGenerationConfig
 from ..service import MediaService
 from ..types import MediaResult
+from ..values import Terms
 from ..values import Wanted
 from .orders import Farewell
 from .orders import Order
+from .orders import digest_of
 from .orders import outcome_of
 from .orders import picture_name
 from .orders import stage
@@ -41,6 +44,7 @@ from .rows import COMPLETED
 from .rows import GENERATING
 from .rows import PENDING
 from .rows import Rows
+from .rows import begun
 from .rows import completed
 from .rows import failed
 
@@ -99,7 +103,7 @@ class MediaMixin:
     )
     """Where what was last asked for is stored, or is to be stored."""
     image_job_id: Mapped[str | None] = mapped_column(
-        sa.String(32), default=None, sort_order=_AFTER_YOURS
+        sa.String(32), default=None, index=True, sort_order=_AFTER_YOURS
     )
     """The job that makes it, once there is one."""
     image_result: Mapped[dict[str, Any] | None] = mapped_column(
@@ -118,13 +122,15 @@ class MediaMixin:
     # For you to override
 
     def image_key(self, name: str) -> str:
-        """The object key of the next picture: ``user_goal/7/6f1c0a8e2b9d4c37.png``.
+        """The object key of the next picture: ``user_goal/7/6f1c0a8e2b9d4c37b1e05d2a.png``.
 
         :param name: a file name that is another one for each picture. A key without it is the same
             for all pictures of the row: each takes the place of the one before, under one URL.
         """
         identity = "-".join(map(str, _identity(self)))
-        return f"{Rows(type(self)).table.name}/{re.sub(r'[^A-Za-z0-9_-]', '_', identity)}/{name}"
+        return (
+            f"{Rows(type(self)).table.fullname}/{re.sub(r'[^A-Za-z0-9_-]', '_', identity)}/{name}"
+        )
 
     def image_metadata(self) -> Mapping[str, Any]:
         """Metadata that is stored with each picture, besides ``model`` and ``model_id``."""
@@ -171,7 +177,8 @@ class MediaMixin:
         session.commit()
         try:
             result = order.found() or order.service.generate_and_upload(**order.arguments)
-        except InProgress:
+        except InProgress as error:
+            order.record(begun(error.job_id))
             raise
         except Exception as error:
             order.record(failed(error))
@@ -197,7 +204,7 @@ class MediaMixin:
         :raises InvalidRequest: an argument is wrong, or the row is in no session.
         """
         session = _session_of(self)
-        order = _order(self, session, prompt, options)
+        order = _order(self, session, prompt, options, is_queued=True)
         self.image_generation_status = PENDING
         stage(session, order)
 
@@ -257,58 +264,72 @@ def _before_delete(mapper: Mapper[Any], connection: sa.Connection, row: MediaMix
     stage(session, farewell)
 
 
-def _order(row: MediaMixin, session: Session, prompt: str | None, options: ImageOptions) -> Order:
+def _order(
+    row: MediaMixin,
+    session: Session,
+    prompt: str | None,
+    options: ImageOptions,
+    *,
+    is_queued: bool = False,
+) -> Order:
     """What a row asks for, checked; the row says so from then on."""
+    if unknown := options.keys() - ImageOptions.__annotations__.keys():
+        raise TypeError(f"generate_image() got an unexpected keyword argument {min(unknown)!r}")
+    session.flush()
+    rows, identity = Rows(type(row)), _identity(row)
+    # As the row is now, and stays until the commit: of two that ask at once the later one finds
+    # what the other asked for.
+    rows.hold(session, identity)
+    session.refresh(row, COLUMNS, with_for_update={"of": rows.table})
     asked = row.image_prompt if prompt is None else prompt
     if asked is None:
         raise InvalidRequest(
             f"This {type(row).__name__} has no image_prompt yet; say what its picture shall show: "
             "generate_image('A house by the sea')."
         )
-    if unknown := options.keys() - ImageOptions.__annotations__.keys():
-        raise TypeError(f"generate_image() got an unexpected keyword argument {min(unknown)!r}")
-    session.flush()
-    rows, identity, shown = Rows(type(row)), _identity(row), _shown_job(row)
-    is_again = row.image_generation_status != COMPLETED and row.image_prompt == asked
-    key = row.image_object_key if is_again else None
-    if key is None:
-        wanted = getattr(options.get("config"), "format", None)
-        extension = "png" if wanted is None else wanted.value
-        key = row.image_key(f"{picture_name(rows, identity, shown, asked)}.{extension}")
-    if not isinstance(key, str) or len(key) > LONGEST_KEY:
-        raise InvalidRequest(
-            f"{type(row).__name__}.image_key gave {key!r:.80}; it must be text of at most "
-            f"{LONGEST_KEY} characters."
-        )
     arguments: dict[str, Any] = {
         **options,
         "prompt": asked,
-        "object_key": key,
+        "reference_images": _read(options.get("reference_images", ())),
         "metadata": {
             **row.image_metadata(),
             **(options.get("metadata") or {}),
             **rows.marks(identity),
         },
-        "reference_images": _read(options.get("reference_images", ())),
     }
-    service = _service()
-    service.check(Wanted(**{name: arguments[name] for name in _WANTED & arguments.keys()}))
-    row.image_prompt = asked
-    row.image_object_key = key
-    row.image_job_id = row.image_error = row.image_retryable = None
-    return Order(
+    order = Order(
         bind=session.get_bind(type(row)),
         rows=rows,
         identity=identity,
-        service=service,
-        object_key=key,
+        service=_service(),
         arguments=arguments,
-        previous=shown,
-        is_again=is_again,
+        previous=_shown_job(row),
     )
+    digest, named = digest_of(arguments), options.get("idempotency_key")
+    before = None if row.image_generation_status == COMPLETED else row.image_object_key
+    is_same = before is not None and digest in before
+    key = before if is_same and named is None else None
+    if key is None:
+        chosen = check_config(options.get("config")).format
+        extension = "png" if chosen is None else chosen.value
+        key = row.image_key(f"{picture_name(order, digest, named)}.{extension}")
+    if not isinstance(key, str) or len(key) > LONGEST_KEY:
+        raise InvalidRequest(
+            f"{type(row).__name__}.image_key gave {key!r:.80}; it must be text of at most "
+            f"{LONGEST_KEY} characters."
+        )
+    order.object_key = arguments["object_key"] = key
+    order.is_again = key == before and (is_same or not arguments["reference_images"])
+    wanted: dict[str, Any] = {name: arguments[name] for name in _WANTED & arguments.keys()}
+    terms: dict[str, Any] = {name: arguments[name] for name in _TERMS & arguments.keys()}
+    order.service.check(Wanted(**wanted), Terms(**terms, is_queued=is_queued))
+    row.image_prompt = asked
+    row.image_object_key = key
+    row.image_job_id = row.image_error = row.image_retryable = None
+    return order
 
 
-_WANTED = {field.name for field in dataclasses.fields(Wanted)}
+_WANTED, _TERMS = ({field.name for field in dataclasses.fields(one)} for one in (Wanted, Terms))
 
 
 def _read(references: Iterable[PictureSource | str]) -> Iterable[PictureSource | str]:

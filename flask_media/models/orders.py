@@ -6,8 +6,9 @@ from __future__ import annotations
 import abc
 import dataclasses
 import hashlib
-import json
 import logging
+import secrets
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,7 +20,10 @@ from sqlalchemy.orm import SessionTransaction
 from ..errors import MediaError
 from ..errors import NotFound
 from ..fields import fields
+from ..inputs import check_config
 from ..jobs.handle import MediaJob
+from ..journal.codec import digest
+from ..journal.codec import load_job
 from ..journal.states import State
 from ..request import this_celery_task
 from ..service import MediaService
@@ -48,6 +52,11 @@ class Change(abc.ABC):
     identity: tuple[Any, ...]
     """The row's primary key."""
 
+    @property
+    def whose(self) -> tuple[Any, ...]:
+        """Equal for two changes of which only the later one counts."""
+        return type(self), self.rows.model, self.identity
+
     @abc.abstractmethod
     def place(self) -> None:
         """Do it."""
@@ -62,13 +71,14 @@ class Order(Change):
     """A picture that a row asks for."""
 
     service: MediaService
-    object_key: str
+    object_key: str = ""
+    """Where the picture is to be stored."""
     arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Of ``generate_and_upload`` and ``generate_later``."""
     previous: str | None = None
     """The job of the picture that the row shows now."""
     is_again: bool = False
-    """Whether the row asked for the same before, and knows of no picture."""
+    """Whether the row asked for it before under this key, and knows of no picture."""
 
     @property
     def match(self) -> sa.ColumnElement[bool]:
@@ -81,14 +91,16 @@ class Order(Change):
             return None
         try:
             job_id = self.service.info(self.object_key).job_id
-            stored = self.service.job(job_id).stored
+            record = self.service.journal.record(job_id)
         except NotFound:
             return None
-        if stored is None or job_id == self.previous:
+        if record.result is None or job_id == self.previous:
             return None
-        if stored.original_prompt != self.arguments["prompt"]:
-            return None
-        return dataclasses.replace(stored, cached=True)
+        made = load_job(job_id, record.spec, ())
+        asked = self.arguments["prompt"], check_config(self.arguments.get("config"))
+        if (made.original_prompt, made.config) != asked:
+            return None  # under a key that all pictures of the row have
+        return dataclasses.replace(MediaResult.from_dict(record.result), cached=True)
 
     def record(self, outcome: Outcome, *, is_asked: bool = True) -> None:
         """Write how it stands to the row, and delete what the row no longer shows."""
@@ -100,12 +112,14 @@ class Order(Change):
         with self.session() as session:
             waits = self.rows.columns["image_generation_status"] == PENDING
             if not self.rows.exists(session, sa.and_(self.match, waits)):
-                return  # a savepoint was rolled back, or something newer was asked for
+                return  # something newer was asked for
+        # Nobody is left to be told that it is under way, so wait=False changes nothing here.
+        arguments: dict[str, Any] = {**self.arguments, "wait": True}
         try:
             if (stored := self.found()) is not None:
                 self.record(completed(stored))
                 return
-            job = self.service.generate_later(**self.arguments)
+            job = self.service.generate_later(**arguments)
         except Exception as error:
             # The commit has happened, so it must not fail: the row says what came of it.
             extra = fields(object_key=self.object_key, error=error)
@@ -115,7 +129,7 @@ class Order(Change):
                 logger.exception("%r is not ordered", self.object_key, extra=extra)
             self.record(failed(error))
             return
-        self.record(begun(job.id, PENDING))
+        self.record(outcome_of(job) or begun(job.id, PENDING))
         if (outcome := outcome_of(job.refresh())) is not None:
             self.record(outcome)  # it was there already, or the queue was quicker
 
@@ -134,16 +148,21 @@ class Farewell(Change):
         with self.session() as session:
             if self.rows.exists(session, self.rows.of_identity(self.identity)):
                 return
+            is_joined = self.job_id is not None and self.rows.exists(
+                session, self.rows.of_job(self.job_id)
+            )
         if self.service is None:
             logger.warning(
                 "%s is deleted outside an app context, so its pictures %s stay.",
-                self.rows.table.name,
+                self.rows.table.fullname,
                 self.keys,
             )
             return
-        if self.job_id is not None:
+        if self.job_id is not None and not is_joined:
             try:
-                self.service.job(self.job_id).cancel()
+                job = self.service.job(self.job_id)
+                if job.object_key in self.keys:  # with reuse it can be another row's
+                    job.cancel()
             except MediaError as error:
                 extra = fields(job_id=self.job_id, error=error)
                 logger.info("Job %s goes on: %s", self.job_id, error, extra=extra)
@@ -159,16 +178,36 @@ def outcome_of(job: MediaJob) -> Outcome | None:
     return None if job.status == State.REQUESTED else begun(job.id)
 
 
-def picture_name(rows: Rows, identity: tuple[Any, ...], shown: str | None, prompt: str) -> str:
-    """A name for the next picture of a row: another one for each, and the same wherever the same
-    row asks for the same, so that two that ask at once are one job.
+def digest_of(arguments: Mapping[str, Any]) -> str:
+    """Tells what a row asks for from what it asked for before, in 8 characters.
 
-    :param shown: the job of the picture that it shows now.
+    :raises InvalidRequest: the config is none.
     """
-    # A task that is delivered again finds the row with its own picture.
+    looks = check_config(arguments.get("config")).to_dict()
+    references = [
+        hashlib.sha256(one).hexdigest() if isinstance(one, bytes) else str(one)
+        for one in arguments["reference_images"]
+    ]
+    return digest(str(arguments["prompt"]), looks, references)[:8]
+
+
+def picture_name(order: Change, asked: str, idempotency_key: object) -> str:
+    """A name for the next picture of a row: another one for each, in whatever database the row is.
+    The row keeps it, so whoever asks for the same again finds it there.
+
+    :param asked: the digest of what it asks for.
+    """
+    # A task that is delivered again, or a key that is given again, finds the row with its picture.
     task = this_celery_task()
-    source = [rows.table.name, list(map(str, identity)), f"task:{task}" if task else shown, prompt]
-    return hashlib.sha256(json.dumps(source).encode()).hexdigest()[:16]
+    if idempotency_key is not None:
+        source = f"key:{idempotency_key}"
+    elif task is not None:
+        source = f"task:{task}"
+    else:
+        return secrets.token_hex(8) + asked
+    database = order.bind.engine.url.render_as_string()
+    whose = order.rows.table.fullname, list(map(str, order.identity))
+    return digest(database, whose, source)[:16] + asked
 
 
 # Until the commit
@@ -179,33 +218,36 @@ def stage(session: Session, change: Change) -> None:
     staged = session.info.get(_STAGED)
     if staged is None:
         staged = session.info[_STAGED] = _Staged()
+        event.listen(session, "after_transaction_create", staged.on_begin)
+        event.listen(session, "after_soft_rollback", staged.on_rollback)
         event.listen(session, "after_commit", staged.on_commit)
         event.listen(session, "after_transaction_end", staged.on_end)
-    staged.add(change)
+    staged.changes.append(change)
 
 
-def unstage(session: Session, change: Change) -> None:
-    """Forget what the same row asked for in this transaction."""
+def unstage(session: Session, order: Order) -> None:
+    """Forget what the same row asked for in this transaction, which is about to be committed."""
     if (staged := session.info.get(_STAGED)) is not None:
-        staged.drop(change)
+        staged.changes = [one for one in staged.changes if one.whose != order.whose]
 
 
 class _Staged:
     """What a session is to do once its transaction is committed."""
 
     def __init__(self) -> None:
-        self._changes: list[Change] = []
+        self.changes: list[Change] = []
+        """In the order in which they were asked for; of a row the last one counts."""
+        self._savepoints: dict[SessionTransaction, int] = {}
+        """How many changes there were when each was set; none before the first change was."""
         self._is_committed = False
 
-    def add(self, change: Change) -> None:
-        self.drop(change)
-        self._changes.append(change)
+    def on_begin(self, _session: Session, transaction: SessionTransaction) -> None:
+        if transaction.nested:
+            self._savepoints[transaction] = len(self.changes)
 
-    def drop(self, change: Change) -> None:
-        def whose(one: Change) -> Any:
-            return type(one), one.rows.model, one.identity
-
-        self._changes = [one for one in self._changes if whose(one) != whose(change)]
+    def on_rollback(self, _session: Session, transaction: SessionTransaction) -> None:
+        if transaction.nested:
+            del self.changes[self._savepoints.get(transaction, 0) :]
 
     def on_commit(self, session: Session) -> None:
         if not session.in_nested_transaction():
@@ -215,12 +257,13 @@ class _Staged:
         # Not at the commit itself: only now is the session's connection back in its pool.
         if transaction.parent is not None:
             return
-        changes, is_committed = self._changes, self._is_committed
-        self._changes, self._is_committed = [], False
+        changes = {change.whose: change for change in self.changes}
+        is_committed = self._is_committed
+        self.changes, self._savepoints, self._is_committed = [], {}, False
         if not is_committed:
             return
-        for change in changes:
+        for change in changes.values():
             try:
                 change.place()
             except Exception:  # as of a database that went away after the commit
-                logger.exception("A row of %s is out of step", change.rows.table.name)
+                logger.exception("A row of %s is out of step", change.rows.table.fullname)

@@ -63,7 +63,7 @@ class Outcome:
     """The attributes that change with it."""
 
 
-def begun(job_id: str, status: str = GENERATING) -> Outcome:
+def begun(job_id: str | None, status: str = GENERATING) -> Outcome:
     """A job that is under way, or waits."""
     return Outcome(
         job_id=job_id, status=status, values={"image_error": None, "image_retryable": None}
@@ -114,11 +114,22 @@ class Rows:
         """Those whose picture is, or is to be, under that key."""
         return self.columns["image_object_key"] == object_key
 
+    def of_job(self, job_id: str) -> sa.ColumnElement[bool]:
+        """Those that wait for that job, or show its picture; with ``reuse`` it has another key."""
+        return self.columns["image_job_id"] == job_id
+
     def of_identity(self, identity: Iterable[Any]) -> sa.ColumnElement[bool]:
         """The one of that primary key."""
         return sa.and_(
             *(column == value for column, value in zip(self._primary_key, identity, strict=True))
         )
+
+    def hold(self, session: Session, identity: Iterable[Any]) -> None:
+        """Have all others wait who would write the row, until the session's transaction ends."""
+        # SQLite knows no SELECT ... FOR UPDATE.
+        key = self.columns["image_object_key"]
+        change = sa.update(self.table).where(self.of_identity(identity)).values({key: key})
+        session.execute(change, bind_arguments=self._bound)
 
     def exists(self, session: Session, match: sa.ColumnElement[bool]) -> bool:
         """Whether there is such a row."""
@@ -182,7 +193,7 @@ class Rows:
 
     def marks(self, identity: Iterable[Any]) -> dict[str, str]:
         """The metadata that says whose picture it is."""
-        return {"model": self.table.name, "model_id": ",".join(map(str, identity))}
+        return {"model": self.table.fullname, "model_id": ",".join(map(str, identity))}
 
     def _by_column(self, outcome: Outcome) -> dict[Any, Any]:
         values = {
@@ -235,7 +246,7 @@ def record(
                 session.commit()
                 return written
             session.rollback()
-    raise RuntimeError(f"Rows of {rows.table.name} change faster than they can be written.")
+    raise RuntimeError(f"Rows of {rows.table.fullname} change faster than they can be written.")
 
 
 def delete_pictures(service: MediaService, keys: Iterable[str]) -> None:

@@ -118,7 +118,10 @@ class _Tracker:
             rows = Rows(model)
             if not issubclass(model, self._base) or not self._has_table(rows):
                 continue
-            written = record(self._session, rows, rows.of_key(object_key), outcome)
+            match = rows.of_key(object_key)
+            if outcome.job_id is not None:
+                match = sa.or_(match, rows.of_job(outcome.job_id))
+            written = record(self._session, rows, match, outcome)
             keys = written.replaced
             result = outcome.values.get("image_result")
             if result and not written.is_found and rows.is_own(result):

@@ -72,6 +72,10 @@ def test_a_migration_is_written_once(config: Config, database_url: str) -> None:
     with engine.connect() as connection:
         status = sa.select(PlainGoal.image_generation_status)
         assert connection.scalars(status).all() == ["pending"]
+        indexed = {
+            tuple(one["column_names"]) for one in sa.inspect(connection).get_indexes("plain_goal")
+        }
+        assert indexed == {("image_object_key",), ("image_job_id",)}
     engine.dispose()
     command.downgrade(config, "base")
     command.upgrade(config, "head")

@@ -7,12 +7,14 @@ import logging
 import pytest
 from sqlalchemy.orm import Session
 
+from flask_media import JobCancelled
 from flask_media import current_media
 from flask_media.emulator import GeminiEmulator
 
 from ..delivery.moments import failing
 from .shop import SMALL
 from .shop import Latch
+from .shop import MakeShop
 from .shop import PlainGoal
 from .shop import Shop
 from .shop import TidyGoal
@@ -73,6 +75,57 @@ def test_a_reused_picture_is_its_owners(shop: Shop) -> None:
         session.delete(guest)
         session.commit()
         assert current_media.exists(result.object_key)
+
+
+@pytest.mark.parametrize("is_owner", [True, False])
+def test_a_job_that_several_rows_wait_for(
+    make_shop: MakeShop, emulator: GeminiEmulator, is_owner: bool
+) -> None:
+    """Each is told; one that goes does not cancel it, nor delete what the others show."""
+    shop = make_shop(MEDIA_QUEUE_THREADS=1)
+    latch = Latch(emulator)
+    with shop.session() as session:
+        busy, *rows = (shop.add(session, TidyGoal) for _ in range(4))
+        busy.generate_image_later("A boat", config=SMALL)
+        session.commit()
+        assert latch.asked.wait(10)
+        for one in rows:
+            one.generate_image_later("A house", config=SMALL, reuse=True)
+            session.commit()
+        owner, *guests = rows
+        job = owner.image_job
+        assert {one.image_job_id for one in rows} == {job.id}
+        session.delete(owner if is_owner else guests[0])
+        session.commit()
+        latch.open()
+        result = job.result(10)
+        for one in guests if is_owner else (owner, guests[1]):
+            session.refresh(one)
+            assert (one.image_generation_status, one.image) == ("completed", result)
+        assert current_media.exists(result.object_key)
+    assert emulator.calls == 2
+
+
+def test_a_job_that_nobody_waits_for_is_cancelled(
+    make_shop: MakeShop, emulator: GeminiEmulator
+) -> None:
+    """It is free as long as it waits, and is of no use when its last row is gone."""
+    shop = make_shop(MEDIA_QUEUE_THREADS=1)
+    latch = Latch(emulator)
+    with shop.session() as session:
+        busy, goal = shop.add(session), shop.add(session, TidyGoal)
+        busy.generate_image_later("A boat", config=SMALL)
+        session.commit()
+        assert latch.asked.wait(10)
+        goal.generate_image_later("A house", config=SMALL)
+        session.commit()
+        job = goal.image_job
+        session.delete(goal)
+        session.commit()
+        assert isinstance(job.refresh().error, JobCancelled)
+        latch.open()
+        busy.image_job.result(10)
+    assert emulator.calls == 1
 
 
 def test_a_row_that_goes_before_its_picture_is_there(shop: Shop, emulator: GeminiEmulator) -> None:

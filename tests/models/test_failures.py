@@ -9,7 +9,10 @@ import pytest
 from celery import Celery
 
 from flask_media import ContentBlocked
+from flask_media import ImageGenerationConfig
 from flask_media import InProgress
+from flask_media import InvalidRequest
+from flask_media import NotConfigured
 from flask_media import ProviderUnavailable
 from flask_media import UploadFailed
 from flask_media import signals
@@ -111,6 +114,26 @@ def test_what_fails_at_the_commit_does_not_fail_the_commit(
     assert emulator.calls == 0
 
 
+def test_what_can_be_known_before_the_commit(make_shop: MakeShop, emulator: GeminiEmulator) -> None:
+    """A key or a spender that is none, a price that is not known, a queue that is not set up."""
+    shop = make_shop(MEDIA_BUDGET_USD_PER_DAY="1", MEDIA_QUEUE="celery")
+    unknown = ImageGenerationConfig(model="gemini-unpriced-image")
+    with shop.session() as session:
+        goal = shop.add(session)
+        for ask in (goal.generate_image, goal.generate_image_later):
+            with pytest.raises(InvalidRequest, match="idempotency_key"):
+                ask("A house", idempotency_key="k" * 300)
+            with pytest.raises(InvalidRequest, match="spender"):
+                ask("A house", spender="")
+            with pytest.raises(NotConfigured, match="GEMINI_MODEL"):
+                ask("A house", config=unknown)
+        with pytest.raises(NotConfigured, match="celery"):
+            goal.generate_image_later("A house", config=SMALL)
+        session.commit()
+        assert (goal.image_generation_status, goal.image_object_key) == ("pending", None)
+    assert emulator.calls == 0
+
+
 def test_a_job_under_way_is_nobodys_failure(shop: Shop, emulator: GeminiEmulator) -> None:
     """Who will not wait is told so, and the row goes on to the picture."""
     latch = Latch(emulator)
@@ -122,7 +145,10 @@ def test_a_job_under_way_is_nobodys_failure(shop: Shop, emulator: GeminiEmulator
         job = goal.image_job
         with pytest.raises(InProgress):
             goal.generate_image("A house", config=SMALL, wait=False)
-        assert goal.image_generation_status == "generating"
+        assert (goal.image_generation_status, goal.image_job_id) == ("generating", job.id)
+        goal.generate_image_later("A house", config=SMALL, wait=False)
+        session.commit()
+        assert (goal.image_generation_status, goal.image_job_id) == ("generating", job.id)
         latch.open()
         job.result(10)
         session.refresh(goal)

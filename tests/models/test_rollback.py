@@ -9,6 +9,7 @@ from flask_media.emulator import GeminiEmulator
 
 from .shop import SMALL
 from .shop import MakeShop
+from .shop import NamedGoal
 from .shop import PlainGoal
 from .shop import Shop
 from .shop import on_both
@@ -51,6 +52,27 @@ def test_a_savepoint_that_is_rolled_back_orders_nothing(
         assert other.image_job is None
     shop.media.close()
     assert emulator.calls == 1
+
+
+@on_both
+def test_a_savepoint_takes_back_only_what_was_asked_for_in_it(
+    shop: Shop, emulator: GeminiEmulator
+) -> None:
+    """The row's order of before stands, also where all its pictures have one key."""
+    with shop.session() as session:
+        goal, named = shop.add(session), shop.add(session, NamedGoal)
+        for one in (goal, named):
+            one.generate_image_later("A house", config=SMALL)
+            with session.begin_nested():
+                one.name = "Villa"
+            with session.begin_nested() as savepoint:
+                with session.begin_nested():
+                    one.generate_image_later("A boat", config=SMALL)
+                savepoint.rollback()
+        session.commit()
+        for one in (goal, named):
+            assert one.image_job.result(10).original_prompt == "A house"
+    assert emulator.calls == 2
 
 
 @on_both
