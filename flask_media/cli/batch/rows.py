@@ -17,6 +17,7 @@ from ...errors import InvalidRequest
 from ...errors import NotConfigured
 from ...options import ImageGenerationConfig
 from ...options import check_text
+from ...values import Terms
 from ...values import Wanted
 from ..output import plural
 from ..picture_options import FIELDS
@@ -138,7 +139,7 @@ class Plan:
             spender=_spender(values, self.spender),
             name=f"batch:{self.run}:{digest[:40]}",
         )
-        service.check(order.wanted)
+        service.check(order.wanted, Terms(idempotency_key=order.name, spender=order.spender))
         return order
 
     def unused(self, rows: list[RawRow]) -> list[str]:
