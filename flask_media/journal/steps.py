@@ -150,9 +150,11 @@ class JournalSteps(JournalReader):
         with self._moving(claim, State.QUARANTINED) as connection:
             if data is not None:
                 connection.execute(_insert_picture, {"job_id": claim.id, "data": data})
-            risk = {"risk_nano": jobs.c.risk_nano + claim.reserved_nano, "reserved_nano": 0}
-            answered = self._answered(connection, claim)
-            self._write(connection, claim, error=dump_error(error), flight=None, **risk | answered)
+            paid = self._answered(connection, claim) or {
+                "risk_nano": jobs.c.risk_nano + claim.reserved_nano,
+                "reserved_nano": 0,
+            }
+            self._write(connection, claim, error=dump_error(error), flight=None, **paid)
         claim.reserved_nano, claim.unwritten = 0, {}
 
     def uploaded(

@@ -161,10 +161,14 @@ class Campaign:
         """Each point of an undisturbed run once in a round, each at the emulator, random times."""
         dice = random.Random(self.seed)
         # First one of each name and of each kind, so that a short campaign has them all.
-        named = {name: kind for (kind, _), points in self.points.items() for name in points}
-        for _ in range(5):  # where one ended before it came to its point, once more
+        named: dict[str, list[Kind]] = {}
+        for (kind, _), points in self.points.items():
+            for name in dict.fromkeys(points):
+                named.setdefault(name, []).append(kind)
+        for turn in range(12):  # where one ended before it came to its point, once more
             killed = {name for trial in self.trials for name in trial.kills}
-            yield from (("name", name, named[name]) for name in sorted(named.keys() - killed))
+            for name in sorted(named.keys() - killed):
+                yield "name", name, named[name][turn % len(named[name])]
             kinds = {trial.kind for trial in self.trials if trial.kills}
             yield from (("point", 1, kind) for kind in KINDS if kind not in kinds)
         while True:

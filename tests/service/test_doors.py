@@ -49,7 +49,7 @@ SIGNATURES: dict[Callable[..., object], tuple[dict[str, Any], dict[str, Any]]] =
     ),
     MediaService.resume: ({"job_id": NEED}, {"buy": False}),
     MediaService.resume_all: ({}, {}),
-    MediaService.usage: ({"since": None, "by": None}, {}),
+    MediaService.usage: ({"since": None, "by": None}, {"spender": None}),
     MediaService.gc: ({"older_than": None}, {}),
 }
 
