@@ -66,6 +66,7 @@ def cut_all(picture: Picture, variants: Iterable[Variant]) -> list[tuple[Cut, Im
 
     :raises InvalidImage: it can't be decoded.
     """
+    give_back(picture.width * picture.height)  # what an encoder before has left
     image, profile = open_picture(picture)
     stored = image.size
     width, height = picture.upright_size

@@ -34,7 +34,8 @@ DRAFT_GAP = 2
 """JPEG is decoded to at least so many times the size wanted: nearer, and Lanczos loses detail."""
 
 
-BAND_ROWS = 64
+BAND_PIXELS = 48 * 1024
+"""Of the result, in each of the bands that a large picture is scaled in: some 25 rows of 1920."""
 
 
 def fitted(
@@ -114,8 +115,9 @@ def scaled(
     scale = (bottom - top) / wanted[1]
     reach = 3 * max(scale, 1) + 1  # of Lanczos, in source pixels
     result = Image.new(image.mode, wanted)
-    for row in range(0, wanted[1], BAND_ROWS):
-        rows = min(BAND_ROWS, wanted[1] - row)
+    height = max(1, BAND_PIXELS // wanted[0])
+    for row in range(0, wanted[1], height):
+        rows = min(height, wanted[1] - row)
         start, stop = top + row * scale, top + (row + rows) * scale
         first, source = 0, image
         if "A" in image.mode:  # resize() premultiplies all that it is given
@@ -124,6 +126,7 @@ def scaled(
         box = (left, start - first, right, min(stop, image.height) - first)
         band = source.resize((wanted[0], rows), Image.Resampling.LANCZOS, box=box)
         result.paste(band, (0, row))
+        del band  # before the next one is made
     return result
 
 
@@ -133,8 +136,9 @@ def reduced(image: Image.Image, factor: int) -> Image.Image:
     if "A" not in image.mode or image.width * image.height < LARGE_PIXELS:
         return image.reduce(factor)
     result = Image.new(image.mode, (-(-image.width // factor), -(-image.height // factor)))
-    for row in range(0, result.height, BAND_ROWS):  # reduce() premultiplies all that it is given
-        rows = (row * factor, min(image.height, (row + BAND_ROWS) * factor))
+    height = max(1, BAND_PIXELS // result.width)
+    for row in range(0, result.height, height):  # reduce() premultiplies all that it is given
+        rows = (row * factor, min(image.height, (row + height) * factor))
         band = image.crop((0, rows[0], image.width, rows[1]))
         result.paste(band.reduce(factor), (0, row))
     return result

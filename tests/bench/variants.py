@@ -45,8 +45,7 @@ CPU_BOUND, QUICK_CPU_BOUND = 1.1, 1.3
 TOOLKIT_BOUND = 0.5
 LIKENESS_SLACK = 0.0005
 """SSIM that is no difference."""
-MEMORY_MB, QUICK_MEMORY_MB = 120, 130
-"""Over the imports, which take some MB less where they are compiled already."""
+MEMORY_MB = 120
 
 Files = dict[int, bytes]
 Way = Callable[[bytes], Files]
@@ -189,10 +188,10 @@ print((peak - imported) / 1e6, (peak - bare) / 1e6, len(picture.data) / 1e6)
 """
 
 
-def memory(*, quick: bool) -> bool:
+def memory() -> bool:
     """Print the peak for 4096 x 4096 pixels; whether it is within bounds."""
     grain = Image.effect_noise((1024, 1024), 40).resize((4096, 4096))
-    good, bound = True, QUICK_MEMORY_MB if quick else MEMORY_MB
+    good = True
     with tempfile.TemporaryDirectory() as folder:
         bands = (grain, grain.transpose(Image.Transpose.ROTATE_90), grain)
         image = Image.merge("RGB", bands)
@@ -204,18 +203,17 @@ def memory(*, quick: bool) -> bool:
             peak, bare, size = (float(word) for word in done.stdout.split())
             print(
                 f"4096 x 4096 {name} to 1920 x 1080 and three widths: {peak:.0f} MB over the "
-                f"imports at the peak (bound {bound}), {size:.0f} MB of them the file; "
+                f"imports at the peak (bound {MEMORY_MB}), {size:.0f} MB of them the file; "
                 f"{bare:.0f} MB over a bare interpreter"
             )
-            good &= peak < bound
+            good &= peak < MEMORY_MB
     return good
 
 
 def main(arguments: list[str]) -> int:
     """Run it."""
-    quick = "--quick" in arguments
-    good = compare(quick=quick)
-    return 0 if memory(quick=quick) and good else 1
+    good = compare(quick="--quick" in arguments)
+    return 0 if memory() and good else 1
 
 
 if __name__ == "__main__":

@@ -116,6 +116,7 @@ def test_each_is_what_it_would_be_alone(
     given = picture(ramps(400, 240), source, **({"quality": 95} if source == "jpeg" else {}))
     if large:
         monkeypatch.setattr(fit, "LARGE_PIXELS", 1)
+        monkeypatch.setattr(fit, "BAND_PIXELS", 400 * 64)
     together = make_variants(given, MIXED)
     monkeypatch.undo()
     for name, spec in MIXED.items():
