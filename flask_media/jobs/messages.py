@@ -98,7 +98,7 @@ class MessageQueue(Queue):
             except MediaError:
                 raise  # it was worked on at once
             except Exception as error:  # whatever it is: no worker will hear of the job
-                refusal = QueueUnavailable(f"The queue took no message: {error!r:.200}")
+                refusal = QueueUnavailable(f"The queue took no message: {type(error).__name__}.")
                 if self._pipeline.turn_away(claim, job, refusal):
                     raise refusal from error
                 raise  # it was, at once

@@ -302,8 +302,22 @@ class Refusing(messages.MessageQueue):
     def send(self, kind: messages.Kind, subject: str, tries: int = 0, delay: float = 0.0) -> None:
         """Keep the first."""
         if self.sent:
-            raise ZeroDivisionError
+            raise ZeroDivisionError("redis://:password@queue")
         self.sent.append(subject)
+
+
+def test_an_error_that_nobody_caught(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An own queue's own error turns the job away; what it says is in no message of ours."""
+    monkeypatch.setitem(sys.modules, "refusing", SimpleNamespace(Refusing=Refusing))
+    app = make_app(MEDIA_QUEUE="refusing:Refusing", MEDIA_STORAGE="memory")
+    with app.app_context():
+        current_media.generate_later("A boat", "boats/1.png")
+        with pytest.raises(QueueUnavailable, match=r"no message: ZeroDivisionError\.$") as caught:
+            current_media.generate_later("A boat", "boats/2.png")
+        assert caught.value.job_id
+        error = current_media.job(caught.value.job_id).error
+        assert isinstance(error, QueueUnavailable)
+        assert "password" not in str(error)
 
 
 def test_a_second_try_that_is_not_taken(
