@@ -12,6 +12,7 @@ from flask import Flask
 
 from example_app.models import User
 from example_app.models import db
+from flask_media import current_media
 
 from .conftest import PASSWORD
 from .conftest import Browser
@@ -91,6 +92,15 @@ def test_out_is_out(ada: Member) -> None:
     assert "You are signed out" in ada.post("/sign-out").text
     assert ada.client.get("/").status_code == 303
     assert ada.client.get("/media/jobs").status_code == 403
+
+
+def test_an_answer_on_its_way_signs_nobody_in_again(ada: Member) -> None:
+    """Whoever signs out meanwhile stays out: answers bring no session along."""
+    goal = ada.add()
+    with ada.app.app_context():
+        (job,) = current_media.jobs(ada.id)
+    for path in (goal, f"/media/jobs/{job.id}/events", "/gallery"):
+        assert "Set-Cookie" not in ada.fetch(path).headers, path
 
 
 def test_who_is_in_needs_no_door(ada: Member) -> None:
