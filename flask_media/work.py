@@ -128,8 +128,9 @@ class Work:
                 self._keep(claim, answer.data, error)  # the journal failed when the picture came
             self.failed(signals.upload_failed, job, error, claim)
             raise
+        is_awaited = signals.is_heard(signals.upload_finished, self._sender)
         scope = self._storage.location
-        listed = self.record(self._journal.uploaded, claim, result, scope, listing)
+        listed = self.record(self._journal.uploaded, claim, result, scope, listing, is_awaited)
         if listed is not None:
             self.listed(job.object_key, *listed)
         return self._told(claim, job, result)
@@ -142,8 +143,9 @@ class Work:
 
     def _told(self, claim: Claim, job: GenerationJob, result: MediaResult) -> MediaResult:
         self.emit(signals.upload_finished, job, result=result)
-        if claim.state is State.UPLOADED:  # else that was not recorded: resume finds it stored
+        if claim.state is State.UPLOADED:
             self.record(self._journal.done, claim)
+        if claim.state in (State.UPLOADED, State.DONE):  # else not recorded: resume finds it stored
             self.make_later(result)
         return result
 

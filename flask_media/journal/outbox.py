@@ -157,7 +157,7 @@ class Outbox:
 
 def _event(row: Any) -> dict[str, Any]:
     """What a letter says of a job, by its row."""
-    is_done = row.state == State.UPLOADED.value
+    is_done = row.state in (State.UPLOADED.value, State.DONE.value)
     error = None if is_done or row.error is None else json.loads(row.error)
     return {
         "type": "media.job.done" if is_done else "media.job.failed",

@@ -13,7 +13,8 @@
        asked again    no picture came of it
 
 A new job begins in ``generating``: its row and its first call are one commit. A picture that
-``generate`` returns goes from ``generated`` to ``done``. An answer that can't be read at all goes
+``generate`` returns goes from ``generated`` to ``done``, and so does one that is stored where
+``upload_finished`` has no receivers. An answer that can't be read at all goes
 from ``generating`` to ``quarantined``.
 
 ``requested``, ``generating``, ``generated``, ``uploaded`` and ``unknown`` are unfinished: a

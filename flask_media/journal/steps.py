@@ -158,16 +158,24 @@ class JournalSteps(JournalReader):
         claim.reserved_nano, claim.unwritten = 0, {}
 
     def uploaded(
-        self, claim: Claim, result: MediaResult, scope: str, listing: Listing
+        self,
+        claim: Claim,
+        result: MediaResult,
+        scope: str,
+        listing: Listing,
+        is_awaited: bool,
     ) -> tuple[list[str], bool]:
         """Record that the storage has the picture, list it, and let its bytes go.
 
+        :param is_awaited: somebody is to be told of it; else the job is finished.
         :returns: as :meth:`Catalog.put`.
         """
-        with self._moving(claim, State.UPLOADED) as connection:
-            answered = self._answered(connection, claim)
+        with self._moving(claim, State.UPLOADED if is_awaited else State.DONE) as connection:
+            values = self._answered(connection, claim)
+            if not is_awaited:
+                values["flight"] = None
             self._write(
-                connection, claim, result=dump_in_order(result.to_dict()), error=None, **answered
+                connection, claim, result=dump_in_order(result.to_dict()), error=None, **values
             )
             self._let_go(connection, claim)
             listed = self.catalog.put(connection, scope, listing)
@@ -270,16 +278,17 @@ class JournalSteps(JournalReader):
     ) -> Iterator[sa.Connection]:
         """A transaction that takes the job to that state."""
         before = claim.state
+        is_end = state in _ENDS and before is not State.UPLOADED  # which was its end already
         try:
             with self._db.write(durable=durable) as connection:
                 claim.state = state
                 yield connection
-                if state in _ENDS:
+                if is_end:
                     self._post(connection, claim)
         except BaseException:
             claim.state = before
             raise
-        if state in _ENDS:
+        if is_end:
             self._posted()
         self.changes.tell()
 
@@ -324,7 +333,7 @@ class JournalSteps(JournalReader):
 
 _held = sa.or_(sa.text(UNFINISHED_SQL), sa.text(UNTOLD_SQL))
 
-_ENDS = (State.UPLOADED, State.FAILED, State.QUARANTINED)
+_ENDS = (State.UPLOADED, State.DONE, State.FAILED, State.QUARANTINED)
 """The states that a webhook tells of."""
 
 _ON_THE_WAY = (State.REQUESTED, State.GENERATING, State.GENERATED, State.UNKNOWN)

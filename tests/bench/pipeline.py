@@ -122,7 +122,7 @@ def measure_journal(servers: Servers, pictures: int) -> float:
         claim = journal.begin(asking, model=MODEL, estimate=Decimal("0.034"))
         assert isinstance(claim, Claim)
         journal.generated(claim, answer)
-        journal.uploaded(claim, result, "bench", listing)
+        journal.uploaded(claim, result, "bench", listing, True)
         journal.done(claim)
         journal.release(claim)
         times.append((time.perf_counter() - started) * 1000)

@@ -29,6 +29,7 @@ from flask_media.journal.states import UNFINISHED
 from flask_media.journal.states import State
 
 from .conftest import MakeMedia
+from .support import record
 from .support import sql
 
 SPY_ON_SQLITE = (
@@ -91,6 +92,18 @@ class Spy:
     def path(self) -> str:
         """The states of the one job, in order."""
         return " ".join(new for _, new in self.steps)
+
+
+@pytest.fixture
+def listener() -> Iterator[list[str]]:
+    """Hears of what is stored: the ids of the jobs."""
+    heard: list[str] = []
+
+    def receive(_sender: object, *, job_id: str, **_: object) -> None:
+        heard.append(job_id)
+
+    with signals.upload_finished.connected_to(receive):
+        yield heard
 
 
 @pytest.fixture
@@ -251,6 +264,7 @@ SCENES: dict[Callable[[Stage], None], str] = {
 }
 
 
+@pytest.mark.usefixtures("listener")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__.strip("_"))
 def test_scene(
     *,
@@ -320,6 +334,7 @@ def full_disk(media: MediaService) -> Iterator[tuple[MediaService, set[str]]]:
     event.remove(engine, "before_cursor_execute", before)
 
 
+@pytest.mark.usefixtures("listener")
 @pytest.mark.parametrize(
     ("unwritten", "path", "left"),
     [
@@ -350,6 +365,41 @@ def test_what_is_done_is_done_though_it_can_not_be_recorded(
     assert emulator.calls == 1 + path.count("unknown")
     for old, new in spy.steps:
         assert old is None or State(new) in NEXT[State(old)]
+
+
+def test_where_nobody_is_told_it_is_done_when_it_is_stored(
+    make_media: MakeMedia, media: MediaService, spy: Spy, emulator: GeminiEmulator
+) -> None:
+    """Without a receiver of ``upload_finished`` the commit that lists the picture is the last."""
+    result = media.generate_and_upload("A house", "house.png")
+    assert spy.path == "generating generated done"
+    assert record(media, result.job_id).result == result.to_dict()
+    assert media.info("house.png").sha256 == result.sha256
+    assert media.journal.picture(result.job_id) is None
+    assert make_media().resume_all() == []
+    assert emulator.calls == 1
+
+
+@pytest.mark.parametrize("unwritten", ["generated", "done", "generated done"])
+def test_where_nobody_is_told_and_it_can_not_be_recorded(
+    full_disk: tuple[MediaService, set[str]], spy: Spy, emulator: GeminiEmulator, unwritten: str
+) -> None:
+    """As where somebody is told: it costs no picture, and the job is finished later."""
+    service, refused = full_disk
+    refused |= set(unwritten.split())
+    result = service.generate_and_upload("A house", "house.png")
+    assert service.stat("house.png").sha256 == result.sha256
+    refused.clear()
+    service.resume_all()
+    assert (
+        spy.path
+        == {
+            "generated": "generating done",
+            "done": "generating generated done",
+            "generated done": "generating unknown generating generated done",
+        }[unwritten]
+    )
+    assert emulator.calls == 1 + spy.path.count("unknown")
 
 
 def test_a_returned_picture_is_returned_though_it_can_not_be_recorded(

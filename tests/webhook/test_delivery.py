@@ -74,6 +74,21 @@ def test_a_finished_job_is_told(*, media: MediaService, receiver: Receiver, kept
     assert kept() == []
 
 
+def test_who_listens_besides_changes_nothing(media: MediaService, receiver: Receiver) -> None:
+    """It is one letter too where ``upload_finished`` has a receiver, which has the job end twice:
+    stored, then told."""
+    heard: list[str] = []
+
+    def receive(_sender: object, *, job_id: str, **_: object) -> None:
+        heard.append(job_id)
+
+    with signals.upload_finished.connected_to(receive):
+        result = ask(media)
+    (job,) = _settled(media, receiver, 1)
+    assert (job["status"], heard) == ("done", [job["id"]])
+    assert job["result"] == result.to_dict()
+
+
 def test_the_signature(media: MediaService, receiver: Receiver) -> None:
     """It is the one of the Standard Webhooks specification, computed here anew."""
     ask(media)
