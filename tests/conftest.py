@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import fcntl
 import os
@@ -20,6 +21,9 @@ from .servers import rclone
 from .servers import seaweedfs
 from .servers import valkey
 
+TRACED_CASES = 2
+"""Cases of a test whose coverage is measured: what the others cover besides is not counted."""
+
 __all__ = ["ceph", "moto", "postgres", "rabbitmq", "rclone", "seaweedfs", "valkey"]
 
 pytest.register_assert_rewrite(
@@ -28,7 +32,17 @@ pytest.register_assert_rewrite(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that have the machine to themselves come last: before, all would wait for them."""
+    """Tracing takes a third of the time, so of each test only the first cases are traced.
+
+    Those that have the machine to themselves come last: before, all would wait for them.
+    """
+    cases: collections.Counter[object] = collections.Counter()
+    for item in items:
+        if isinstance(item, pytest.Function):
+            code = item.function.__code__
+            cases[code] += 1
+            if cases[code] > TRACED_CASES:
+                item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 
 

@@ -22,7 +22,7 @@ from flask_media import ImageGenerationConfig
 from flask_media.jobs.handle import MediaJob
 from flask_media.service import MediaService
 
-from ..journal.support import ROOT
+from ..programs import ROOT
 from .shop import create_app
 
 SMALL = ImageGenerationConfig(size=(64, 64), enhance_prompt=False)

@@ -21,7 +21,7 @@ from flask import Flask
 from flask_media import FlaskMedia
 from flask_media.service import MediaService
 
-from ..journal.support import ROOT
+from ..programs import ROOT
 
 APP = """
 import json

@@ -11,7 +11,7 @@ import pytest
 from flask_media import FlaskMedia
 from flask_media.emulator import GeminiEmulator
 
-from ..journal.support import ROOT
+from ..programs import ROOT
 from .support import MakeShop
 
 PAGE = (ROOT / "docs" / "cli.rst").read_text()

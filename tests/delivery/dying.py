@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,14 @@ from flask import Flask
 
 from flask_media import FlaskMedia
 
-from ..journal.support import ROOT
+from ..programs import Program
 
 
-def run(task: dict[str, Any]) -> int:
+def run(task: dict[str, Any]) -> int | None:
     """Run such a process; returns how it ended."""
-    command = [sys.executable, "-m", __name__, json.dumps(task)]
-    return subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode
+    program = Program(__name__, json.dumps(task))
+    program.end()
+    return program.exit_code
 
 
 def main() -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +15,7 @@ from flask_media.service import MediaService
 from flask_media.values import Terms
 from flask_media.values import Wanted
 
-from ..journal.support import ROOT
+from ..programs import Program
 
 SMALL = ImageGenerationConfig(size=(64, 64), enhance_prompt=False)
 """Of pictures that only have to be there."""
@@ -95,27 +92,17 @@ class Process:
     """Another process of the app, which does what it is told: see ``process.py``."""
 
     def __init__(self, config: dict[str, Any], instance: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.jobs.process"],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._program = Program("tests.jobs.process")
         self.send({"config": config, "instance": instance})
         assert self.answer() == "ready"
 
     def send(self, command: Any) -> None:
         """Tell it something."""
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
+        self._program.say(json.dumps(command))
 
     def answer(self) -> Any:
         """What it says next."""
-        assert self._process.stdout
-        return json.loads(self._process.stdout.readline())
+        return json.loads(self._program.line())
 
     def ask(self, **command: Any) -> Any:
         """Tell it something and wait for its answer."""
@@ -124,22 +111,18 @@ class Process:
 
     def kill(self) -> None:
         """SIGKILL: nothing of it runs any more."""
-        self._process.kill()
-        self._process.communicate()
+        self._program.kill()
 
     def begin_to_end(self) -> None:
         """Have it end as a process ends."""
-        assert self._process.stdin
-        self._process.stdin.close()
+        self._program.stdin.close()
 
-    def end(self) -> int:
+    def end(self) -> int | None:
         """Have it end as a process ends, and wait for that."""
-        if self._process.stdin and self._process.stdin.closed:
-            self._process.stdin = None
-        self._process.communicate(timeout=60)
-        return self._process.returncode
+        self._program.end()
+        return self._program.exit_code
 
     @property
     def is_running(self) -> bool:
         """Whether it has not ended."""
-        return self._process.poll() is None
+        return self._program.exit_code is None

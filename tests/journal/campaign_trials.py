@@ -21,6 +21,8 @@ class Kind:
     """Reference pictures."""
     answer: str = "picture"
     """``picture``, ``no picture`` or ``broken picture``."""
+    is_awaited: bool = True
+    """Whether ``upload_finished`` has a receiver."""
 
 
 STORED = Kind("stored")
@@ -28,6 +30,7 @@ STORED = Kind("stored")
 KINDS = (
     STORED,
     Kind("stored, with references", references=2),
+    Kind("stored, and nobody is told", is_awaited=False),
     Kind("returned", is_stored=False),
     Kind("returned, with a reference", is_stored=False, references=1),
     Kind("no picture", answer="no picture"),

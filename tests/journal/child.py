@@ -99,14 +99,8 @@ class Nursery:
 
 def serve() -> None:
     """Fork children as told, until the input ends."""
-    import PIL.Image
-    import sqlalchemy.dialects.sqlite
+    import tests.warm  # noqa: F401
 
-    import flask_media.generators.gemini_client
-    import flask_media.journal.journal
-    import flask_media.pipeline  # noqa: F401
-
-    PIL.Image.preinit()
     if importlib.util.find_spec("psycopg"):
         import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
     for line in sys.stdin.buffer:
@@ -142,6 +136,7 @@ class Child:
     :param task: ``action`` (``ask``, ``generate``, ``resume_all``, ``resume`` or ``fork``),
         ``instance``, ``config``, ``prompt``, ``object_key``, ``idempotency_key``, ``spender``,
         ``references`` (files), ``job_id`` (to resume), ``heard`` (a file for the signals),
+        ``unheard`` (signals without a receiver),
         ``report`` (a file), ``kill_at`` (number of a point, or None).
     """
 
@@ -158,7 +153,8 @@ class Child:
         FlaskMedia(app)
         service: MediaService = app.extensions["media"]
         service._parts._storage = _PointedStorage(Path(self._task["instance"]) / "media", self)
-        receivers = [self._receiver(name) for name in SIGNALS]
+        unheard = self._task.get("unheard", ())
+        receivers = [self._receiver(name) for name in SIGNALS if name not in unheard]
         with app.app_context():
             outcomes = self._act(service)
         self._report({"points": self._points, "outcomes": outcomes, "heard": len(receivers)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from typing import Any
 from typing import Self
@@ -15,7 +14,7 @@ from flask_media import MediaError
 from flask_media import MediaService
 from flask_media import signals
 
-from .support import ROOT
+from ..programs import Program
 
 START = "start"
 """The moment before the first use, when all is imported."""
@@ -29,13 +28,7 @@ class Halting:
     """
 
     def __init__(self, task: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, json.dumps(task)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._program = Program(__name__, json.dumps(task))
 
     def __enter__(self) -> Self:
         return self
@@ -45,28 +38,24 @@ class Halting:
 
     def halted(self) -> None:
         """Wait until it is there."""
-        assert self._process.stdout
-        assert self._process.stdout.readline() == "here\n"
+        assert self._program.line() == "here"
 
     def kill(self) -> None:
         """SIGKILL: nothing of it runs any more."""
-        self._process.kill()
-        self._process.communicate()
+        self._program.kill()
 
     def go(self) -> None:
         """Have it go on."""
-        assert self._process.stdin
-        self._process.stdin.write("go\n")
-        self._process.stdin.flush()
+        self._program.say("go")
 
     def exit(self) -> None:
         """Have it raise SystemExit there, as a worker's time-out does."""
-        self._process.communicate("exit\n", timeout=60)
+        self._program.say("exit")
+        self._program.end()
 
     def outcome(self) -> list[str]:
         """What the call gave in the end: the names of the classes."""
-        output, _ = self._process.communicate(timeout=60)
-        names: list[str] = json.loads(output)
+        names: list[str] = json.loads(self._program.end())
         return names
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +13,7 @@ from flask_media import MediaResult
 from flask_media.journal.records import Record
 from flask_media.service import MediaService
 
-ROOT = Path(__file__).parents[2]
+from ..programs import Program
 
 
 class Gate:
@@ -75,30 +72,16 @@ def sql(url: str, statement: str, **values: Any) -> list[Any]:
 
 def run_callers(arguments: dict[str, Any], *, processes: int) -> list[dict[str, Any]]:
     """What the threads of that many processes of ``callers.py`` got, all asking at once."""
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.journal.callers", json.dumps(arguments)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(processes)
-    ]
+    running = [Program("tests.journal.callers", json.dumps(arguments)) for _ in range(processes)]
     results: list[dict[str, Any]] = []
     try:
-        for process in running:
-            assert process.stdout
-            assert process.stdout.readline() == "ready\n"
-        for process in running:
-            assert process.stdin
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        for process in running:
-            output, _ = process.communicate(timeout=60)
-            results += json.loads(output)
+        for program in running:
+            assert program.line() == "ready"
+        for program in running:
+            program.say("go")
+        for program in running:
+            results += json.loads(program.end())
     finally:
-        for process in running:
-            process.kill()
-            process.communicate()
+        for program in running:
+            program.kill()
     return results

@@ -19,7 +19,7 @@ from celery import Celery
 
 from flask_media.emulator import GeminiEmulator
 
-from .support import ROOT
+from ..programs import ROOT
 from .support import Gate
 
 REQUEST = {"prompt": "A sea house", "object_key": "goals/7/house.png"}

@@ -37,6 +37,7 @@ import sqlalchemy.dialects.postgresql.psycopg, sqlalchemy.dialects.sqlite
 import flask_media.generators.placeholder, flask_media.imaging
 import flask_media.journal.journal, flask_media.pipeline, flask_media.storage.memory
 PIL.Image.preinit()
+import tests.warm
 for number in range(12):
     if os.fork() == 0:
         break

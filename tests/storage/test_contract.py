@@ -41,6 +41,10 @@ class TestMoto(StorageContract):
     def storage(cls, moto: S3Server) -> Storage:
         return moto.storage()
 
+    def test_threads_with_one_key(self, storage: Storage, folder: str) -> None:
+        """moto closes the file of an object that is written over, also while it is read."""
+        pytest.skip("moto is no atomic store")
+
 
 class TestSeaweedFS(StorageContract):
     """SeaweedFS over HTTP, which checks each signature."""
@@ -60,11 +64,11 @@ class TestMirroredMemory(StorageContract):
 
 
 class TestMirroredFolder(StorageContract):
-    """moto with its mirror in a folder."""
+    """SeaweedFS with its mirror in a folder."""
 
     @pytest.fixture
-    def storage(self, moto: S3Server, tmp_path: Path) -> Storage:
-        return MirroredStorage(moto.storage(), FilesystemStorage(tmp_path / "media"))
+    def storage(self, seaweedfs: S3Server, tmp_path: Path) -> Storage:
+        return MirroredStorage(seaweedfs.storage(), FilesystemStorage(tmp_path / "media"))
 
 
 class TestRcloneTLS(StorageContract):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import warnings
@@ -17,7 +16,7 @@ from flask import Flask
 from flask_media import FlaskMedia
 from flask_media import MediaError
 from flask_media import MediaService
-from tests.journal.support import ROOT
+from tests.programs import Program
 
 COMMITTED = "committed"
 """The end of the job is committed, and nothing more was done."""
@@ -26,19 +25,15 @@ POSTED = "posted"
 """The receiver has answered, and the letter is yet to be deleted."""
 
 
-def run(task: dict[str, Any]) -> int:
+def run(task: dict[str, Any]) -> int | None:
     """Run such a process; returns how it ended, negative for a signal.
 
     :param task: ``instance``, ``config``, ``object_key``, ``kill_at`` (one of the points, or None),
         ``forked`` (an object key that a forked child asks for, or None).
     """
-    process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", __name__, json.dumps(task)],
-        cwd=ROOT,
-        check=False,
-        timeout=60,
-    )
-    return process.returncode
+    program = Program(__name__, json.dumps(task))
+    program.end()
+    return program.exit_code
 
 
 def _die() -> None:

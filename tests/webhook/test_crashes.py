@@ -25,7 +25,7 @@ from .receiver import Receiver
 
 Kept = Callable[[], list[Any]]
 
-Run = Callable[..., int]
+Run = Callable[..., int | None]
 
 KEY = "goals/7/house.png"
 
@@ -34,7 +34,7 @@ KEY = "goals/7/house.png"
 def child(config: dict[str, Any], tmp_path: Path) -> Run:
     """Runs a process of the app to its end; keywords are the task's."""
 
-    def start(**task: Any) -> int:
+    def start(**task: Any) -> int | None:
         task = {"object_key": KEY, "kill_at": None} | task
         changes = task.pop("changes", {})
         instance = str(tmp_path / "instance-child")
