@@ -28,7 +28,7 @@ from .handle import MediaJob
 from .messages import BROKER_SECONDS
 from .messages import LOST_AFTER
 from .messages import Kind
-from .messages import MessageQueue
+from .messages import Messages
 
 if TYPE_CHECKING:
     from ..journal.records import Claim
@@ -62,7 +62,7 @@ PUBLISHING = {
 """How often sending is tried again."""
 
 
-class CeleryQueue(MessageQueue):
+class CeleryQueue(Messages):
     """Sends each job's id to the workers of the app's Celery app, and is what they work with.
 
     :param runner: works on a job.
@@ -97,13 +97,7 @@ class CeleryQueue(MessageQueue):
         with connect(app, seconds):
             pass
 
-    def send(
-        self,
-        kind: Kind,
-        subject: str,
-        tries: int = 0,  # noqa: ARG002 - a task sends itself again, see _again
-        delay: float = 0.0,  # noqa: ARG002
-    ) -> None:
+    def send(self, kind: Kind, subject: str) -> None:
         """Send it to the workers; or do it here, with Celery's task_always_eager."""
         if kind == "generate":
             self._publish(self._task(), subject, task_id=subject)

@@ -40,10 +40,8 @@ BROKER_SECONDS = 5.0
 """Seconds for a broker to connect and to answer."""
 
 
-class MessageQueue(Queue):
-    """A queue whose workers get messages.
-
-    A subclass says how one is sent, and a worker calls :meth:`work` with what was sent.
+class Messages(Queue):
+    """A queue that sends messages, whoever does what they are for.
 
     :param runner: works on a job.
     """
@@ -53,13 +51,11 @@ class MessageQueue(Queue):
         self._pipeline = runner.pipeline
 
     @abc.abstractmethod
-    def send(self, kind: Kind, subject: str, tries: int = 0, delay: float = 0.0) -> None:
-        """Have a worker call :meth:`work` with the first three arguments.
+    def send(self, kind: Kind, subject: str) -> None:
+        """Have a worker do it.
 
         :param kind: what is to be done.
         :param subject: the job's id, or the key of the picture whose variants are made.
-        :param tries: how often it was tried before.
-        :param delay: seconds after which.
         :raises QueueUnavailable: the queue is out of reach.
         """
 
@@ -108,54 +104,6 @@ class MessageQueue(Queue):
     def make_variants(self, object_key: str) -> None:
         self.send("make_variants", object_key)
 
-    # In a worker
-
-    def work(self, kind: Kind, subject: str, tries: int = 0) -> None:
-        """What a message is for; call it in the app's context. A message too many does nothing.
-
-        What fails and can pass is sent again, as MEDIA_QUEUE_RETRIES allows.
-
-        :raises MediaError: it is over without a result.
-        """
-        try:
-            delay = self._worked(kind, subject, tries)
-        except (JournalError, QueueUnavailable) as error:
-            delay = self._runner.delay(error, tries)
-            if delay is None:
-                raise
-        if delay is not None:
-            self.send(kind, subject, tries + 1, delay)
-
-    def _worked(self, kind: Kind, subject: str, tries: int) -> float | None:
-        """Do it; the seconds after which to try again, None if it is over."""
-        if kind == "make_variants":
-            return self._derived(subject, tries)
-        held = self._pipeline.adopt(subject, from_queue=True)
-        if held is None:  # it may have failed in a worker that died before it said so
-            self._pipeline.tell_failure(subject)
-            return None
-        outcome = self._runner.run(*held, tries)
-        if not isinstance(outcome, float):
-            return None
-        # Whatever becomes of the message, the job is anybody's in the end.
-        self._pipeline.hand_over(held[0], outcome + LOST_AFTER)
-        try:
-            self.send(kind, subject, tries + 1, outcome)
-        except BaseException:
-            self._pipeline.let_go(held[0])
-            raise
-        return None
-
-    def _derived(self, object_key: str, tries: int) -> float | None:
-        try:
-            self._pipeline.delivery.make_left(object_key)
-        except MediaError as error:
-            delay = self._runner.delay(error, tries)
-            if delay is None:
-                raise
-            return delay
-        return None
-
     def resume(self) -> dict[str, int]:
         """Send the jobs anew that dead processes had or whose message was lost; for a timer.
 
@@ -202,3 +150,69 @@ class MessageQueue(Queue):
             raise
         logger.info("Job %s: sent to the queue anew", job_id, extra=fields(job_id=job_id))
         return True
+
+
+class MessageQueue(Messages):
+    """A queue whose workers get messages.
+
+    A subclass says how one is sent, and a worker calls :meth:`work` with what was sent.
+
+    :param runner: works on a job.
+    """
+
+    @abc.abstractmethod
+    def send(self, kind: Kind, subject: str, tries: int = 0, delay: float = 0.0) -> None:
+        """Have a worker call :meth:`work` with the first three arguments.
+
+        :param kind: what is to be done.
+        :param subject: the job's id, or the key of the picture whose variants are made.
+        :param tries: how often it was tried before.
+        :param delay: seconds after which.
+        :raises QueueUnavailable: the queue is out of reach.
+        """
+
+    def work(self, kind: Kind, subject: str, tries: int = 0) -> None:
+        """What a message is for; call it in the app's context. A message too many does nothing.
+
+        What fails and can pass is sent again, as MEDIA_QUEUE_RETRIES allows.
+
+        :raises MediaError: it is over without a result.
+        """
+        try:
+            delay = self._worked(kind, subject, tries)
+        except (JournalError, QueueUnavailable) as error:
+            delay = self._runner.delay(error, tries)
+            if delay is None:
+                raise
+        if delay is not None:
+            self.send(kind, subject, tries + 1, delay)
+
+    def _worked(self, kind: Kind, subject: str, tries: int) -> float | None:
+        """Do it; the seconds after which to try again, None if it is over."""
+        if kind == "make_variants":
+            return self._derived(subject, tries)
+        held = self._pipeline.adopt(subject, from_queue=True)
+        if held is None:  # it may have failed in a worker that died before it said so
+            self._pipeline.tell_failure(subject)
+            return None
+        outcome = self._runner.run(*held, tries)
+        if not isinstance(outcome, float):
+            return None
+        # Whatever becomes of the message, the job is anybody's in the end.
+        self._pipeline.hand_over(held[0], outcome + LOST_AFTER)
+        try:
+            self.send(kind, subject, tries + 1, outcome)
+        except BaseException:
+            self._pipeline.let_go(held[0])
+            raise
+        return None
+
+    def _derived(self, object_key: str, tries: int) -> float | None:
+        try:
+            self._pipeline.delivery.make_left(object_key)
+        except MediaError as error:
+            delay = self._runner.delay(error, tries)
+            if delay is None:
+                raise
+            return delay
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import TypedDict
 from typing import Unpack
 
 import sqlalchemy as sa
+from flask import current_app
 from flask import has_app_context
 from sqlalchemy import event
 from sqlalchemy.orm import Mapped
@@ -43,6 +45,7 @@ from .rows import COLUMNS
 from .rows import COMPLETED
 from .rows import GENERATING
 from .rows import PENDING
+from .rows import TRACKER
 from .rows import Rows
 from .rows import begun
 from .rows import completed
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
     from ..inputs import PictureSource
     from ..jobs.handle import MediaJob
     from ..variants import VariantSpec
+
+logger = logging.getLogger(__name__)
 
 LONGEST_KEY = 255
 """Characters of ``image_object_key``: all that every database can index."""
@@ -205,6 +210,12 @@ class MediaMixin:
         """
         session = _session_of(self)
         order = _order(self, session, prompt, options, is_queued=True)
+        if TRACKER not in current_app.extensions:
+            logger.warning(
+                "%s: the row stays 'pending' until refresh_image() is called, since nobody writes "
+                "there how its job ends. Call track_media(app, db) after FlaskMedia(app).",
+                type(self).__name__,
+            )
         self.image_generation_status = PENDING
         stage(session, order)
 

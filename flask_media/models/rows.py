@@ -33,6 +33,9 @@ GENERATING = "generating"
 COMPLETED = "completed"
 FAILED = "failed"
 
+TRACKER = "media_models"
+"""Where ``app.extensions`` has what writes the ends of jobs to rows; see ``track_media``."""
+
 COLUMNS = (
     "image_url",
     "image_prompt",

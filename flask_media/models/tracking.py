@@ -19,6 +19,7 @@ from sqlalchemy.orm import sessionmaker
 from .. import signals
 from ..types import MediaResult
 from .mixin import MediaMixin
+from .rows import TRACKER
 from .rows import Outcome
 from .rows import Rows
 from .rows import begun
@@ -28,8 +29,6 @@ from .rows import failed
 from .rows import record
 
 logger = logging.getLogger(__name__)
-
-_NAME = "media_models"
 
 
 def track_media(app: Flask, database: Any, base: type[Any] = MediaMixin) -> None:
@@ -50,10 +49,10 @@ def track_media(app: Flask, database: Any, base: type[Any] = MediaMixin) -> None
             f"Flask-Media is not initialised on the app {app.name!r}. Call FlaskMedia(app), or "
             "media.init_app(app), before track_media(app, db)."
         )
-    if _NAME in app.extensions:
+    if TRACKER in app.extensions:
         raise RuntimeError(f"track_media was called for the app {app.name!r} already.")
     tracker = _Tracker(app, _session_maker(database), base)
-    app.extensions[_NAME] = tracker  # signals know their receivers weakly
+    app.extensions[TRACKER] = tracker  # signals know their receivers weakly
     signals.generation_started.connect(tracker.on_start, app)
     signals.upload_started.connect(tracker.on_start, app)
     signals.upload_finished.connect(tracker.on_finish, app)

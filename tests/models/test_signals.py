@@ -165,3 +165,28 @@ def test_models_of_another_app_are_left_alone(
         current_media.close()
     engine.dispose()
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("is_tracked", [True, False])
+def test_a_forgotten_track_media_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, is_tracked: bool
+) -> None:
+    """Without it no row hears how its job in the background ends: the log says so, and the fix."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'goals.sqlite3'}")
+    maker = sessionmaker(engine)
+    app = Flask("shop", instance_path=str(tmp_path))
+    app.config.update(MEDIA_GENERATOR="placeholder", MEDIA_STORAGE="memory")
+    FlaskMedia(app)
+    PlainBase.metadata.create_all(engine)
+    if is_tracked:
+        track_media(app, maker)
+    with app.app_context(), maker() as session:
+        goal = PlainGoal(name="A boat")
+        session.add(goal)
+        goal.generate_image_later("A boat", config=SMALL)
+        session.commit()
+        assert goal.image_job
+        goal.image_job.result(10)
+        assert goal.refresh_image() == "completed"
+        current_media.close()
+    assert ("track_media(app, db)" in caplog.text) is not is_tracked
