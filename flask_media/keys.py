@@ -179,7 +179,7 @@ def _metadata_text(name: str, value: Any) -> str:
         except ValueError:  # a limit of Python's on the digits of an int
             raise InvalidRequest(f"metadata {_shorten(name)} is too large a number.") from None
     raise InvalidRequest(
-        f"metadata {_shorten(name)} is a {type(value).__name__}; "
+        f"metadata {_shorten(name)} is of the type {type(value).__name__}; "
         "a str, a number, a bool or None is needed. Convert it with str()."
     )
 

@@ -238,7 +238,10 @@ def _named(argument: str, value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not 1 <= len(value) <= 255:
-        raise InvalidRequest(f"{argument} must be text of 1 to 255 characters, or None.")
+        raise InvalidRequest(
+            f"{argument} is {value!r:.80}; it must be text of 1 to 255 characters, as "
+            "str(user.id), or None."
+        )
     check_text(argument, value)
     return value
 

@@ -145,7 +145,9 @@ def test_metadata_is_a_copy() -> None:
 @pytest.mark.parametrize("value", [b"x", [1], (1,), {"a": 1}, object(), 1j])
 def test_metadata_values_of_wrong_types(value: Any) -> None:
     """A value that is no text, number, bool or None is refused by name, type and fix."""
-    with pytest.raises(InvalidRequest, match=f"'owner' is a {type(value).__name__}.*str\\(\\)"):
+    with pytest.raises(
+        InvalidRequest, match=f"'owner' is of the type {type(value).__name__}.*str\\(\\)"
+    ):
         check_metadata({"owner": value})
 
 

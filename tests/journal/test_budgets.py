@@ -238,12 +238,20 @@ def test_the_budget_of_one_is_not_that_of_another(
     assert emulator.calls == 4
 
 
-@pytest.mark.parametrize("spender", ["", "x" * 256, 7, "a\0b"])
+@pytest.mark.parametrize(
+    ("spender", "words"),
+    [
+        ("", r"spender is ''; .* as str\(user\.id\)"),
+        ("x" * 256, "spender is 'xxx.*1 to 255 characters"),
+        (7, r"spender is 7; .* as str\(user\.id\)"),
+        ("a\0b", "spender has the control character"),
+    ],
+)
 def test_bad_spenders_are_refused(
-    media: MediaService, emulator: GeminiEmulator, spender: object
+    media: MediaService, emulator: GeminiEmulator, spender: object, words: str
 ) -> None:
-    """A spender is text of 1 to 255 characters."""
-    with pytest.raises(InvalidRequest, match="spender"):
+    """A spender is text of 1 to 255 characters: the value and the fix are named."""
+    with pytest.raises(InvalidRequest, match=words):
         ask(media, spender=spender)
     assert emulator.calls == 0
 
