@@ -86,8 +86,8 @@ class Lane:
         points = self.campaign.points[kind, self.has_budget]
         match how:
             case "name":
-                numbers = [number for number, name in enumerate(points) if name == where]
-                self._run(trial, trial.asking, kill_at=self.dice.choice(numbers))
+                place = self.dice.randrange(points.count(str(where)))
+                self._run(trial, trial.asking, kill_at=(str(where), place))
             case "point":
                 self._run(trial, trial.asking, kill_at=int(where) % len(points))
             case "emulator":
@@ -157,7 +157,7 @@ class Lane:
         self,
         trial: Trial,
         *actions: str,
-        kill_at: int | None = None,
+        kill_at: int | tuple[str, int] | None = None,
         at_emulator: str = "",
         after: float | None = None,
         job_id: str | None = None,

@@ -137,7 +137,8 @@ class Child:
         ``instance``, ``config``, ``prompt``, ``object_key``, ``idempotency_key``, ``spender``,
         ``references`` (files), ``job_id`` (to resume), ``heard`` (a file for the signals),
         ``unheard`` (signals without a receiver),
-        ``report`` (a file), ``kill_at`` (number of a point, or None).
+        ``report`` (a file), ``kill_at`` (number of a point, a name and its number among those of
+        that name, or None).
     """
 
     def __init__(self, task: dict[str, Any]) -> None:
@@ -167,9 +168,9 @@ class Child:
     def reach(self, name: str) -> None:
         """This is a point: die here, if it is the one."""
         with self._lock:
-            number = len(self._points)
+            here = (len(self._points), [name, self._points.count(name)])
             self._points.append(name)
-            if number == self._task.get("kill_at"):
+            if self._task.get("kill_at") in here:
                 self._report({"killed_at": name})
                 os.kill(os.getpid(), signal.SIGKILL)
 

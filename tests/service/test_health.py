@@ -93,6 +93,7 @@ def test_a_journal_that_cannot_be_opened(make_app: MakeApp, tmp_path: Path) -> N
     assert health.checks["storage"].ok
 
 
+@pytest.mark.alone  # each check has three seconds, the SDK's import included
 def test_a_bucket(make_app: MakeApp, moto: S3Server) -> None:
     """A bucket that is there is well; one that is not is named, and nothing is written."""
     with make_app(**bucket(moto.endpoint_url, SPACES_BUCKET=moto.bucket)).app_context():
