@@ -397,13 +397,19 @@ def test_gzip_for_those_who_take_it(http_client: httpx2.Client) -> None:
 
 def test_inflight_is_counted() -> None:
     """The most requests at once are counted."""
-    with GeminiEmulator(width=8, height=8, latency=0.2) as emulator:
+    with GeminiEmulator(width=8, height=8) as emulator:
+        all_are_here = threading.Barrier(6)
+
+        @emulator.handler
+        def wait(_: object) -> None:
+            all_are_here.wait(60)
+
         threads = [threading.Thread(target=post, args=(emulator,)) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert emulator.max_inflight >= 4
+        assert emulator.max_inflight == 6
         # The last answer is here before its thread has counted itself out.
     end, pause = time.monotonic() + 10, threading.Event()
     while emulator.inflight and time.monotonic() < end:
