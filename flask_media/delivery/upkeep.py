@@ -22,9 +22,9 @@ from ..keys import check_object_key
 from ..keys import variant_key
 from ..storage.mirror import MirroredStorage
 from .shelf import ORPHANED_AFTER
-from .variants import TRIES
 from .variants import VariantMaker
 from .variants import format_of
+from .variants import tries
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Delivery(VariantMaker):
         self._storage.check_key(new_key)
         if key == new_key:
             raise InvalidRequest(f"new_key is {new_key!r:.80}, the object's own key; give another.")
-        for _ in range(TRIES):
+        for _ in tries():
             listing = self._settled(key)
             _check_extension(new_key, listing.content_type)
             copied = dataclasses.replace(

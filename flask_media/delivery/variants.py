@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import logging
 import threading
 import time
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from typing import Any
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRIES = 10
-"""How often variants are made anew when their picture is replaced meanwhile."""
+"""How often at least variants are made anew when their picture is replaced meanwhile: as often as
+it is within :data:`STORING_SECONDS`."""
 
 STORING_SECONDS = 5.0
 """How long to wait for a picture that is being stored: who stores it may have died."""
@@ -158,7 +161,7 @@ class VariantMaker(Shelf):
         names: set[str] = set()
         tried: set[str] = set()
         with self._locks[hash(key) % LOCKS]:
-            for _ in range(TRIES):
+            for _ in tries():
                 listing = self._settled(key)
                 wanted = _wanted(listing, names, only, left=left) if checked is None else checked
                 if not wanted or self._make(listing, wanted, tried, is_listed=checked is None):
@@ -340,6 +343,15 @@ class VariantMaker(Shelf):
         ]
         new = self._new_listing(listing.object_key, picture, sha256)
         return dataclasses.replace(new, derivatives=tuple(variants))
+
+
+def tries() -> Iterator[int]:
+    """One more try each time that a picture was replaced meanwhile, till it is time to give up."""
+    end = time.monotonic() + STORING_SECONDS
+    for number in itertools.count(1):
+        yield number
+        if number >= TRIES and time.monotonic() > end:
+            return
 
 
 def format_of(content_type: str) -> ImageFormat:

@@ -32,16 +32,17 @@ def meanwhile(
     *,
     key: str | None = None,
     before: bool = False,
+    times: int = 1,
 ) -> Iterator[None]:
-    """Once, just after (or before) the owner does what has that name, with that key if one is
-    given, something else happens."""
-    do, is_due = getattr(owner, name), True
+    """The first time (or times) just after, or before, the owner does what has that name, with that
+    key if one is given, something else happens."""
+    do, left = getattr(owner, name), times
 
     def wrapped(*arguments: Any, **named: Any) -> Any:
-        nonlocal is_due
-        is_now = is_due and (key is None or key in arguments)
+        nonlocal left
+        is_now = left > 0 and (key is None or key in arguments)
         if is_now:
-            is_due = False
+            left -= 1
         if is_now and before:
             act()
         answer = do(*arguments, **named)
@@ -52,7 +53,7 @@ def meanwhile(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, name, wrapped)
         yield
-    assert not is_due, "that moment never came"
+    assert not left, "that moment never came"
 
 
 @contextlib.contextmanager

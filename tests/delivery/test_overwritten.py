@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from flask_media.emulator.messages import data_part
 
 from ..journal.support import png
 from .conftest import MakeSite
+from .moments import meanwhile
 from .site import KEY
 from .site import SMALL
 from .site import Site
@@ -47,6 +49,12 @@ def site(request: pytest.FixtureRequest, make_site: MakeSite) -> Iterator[Site]:
     site = make_site(MEDIA_VARIANTS_WHEN=request.param, MEDIA_LEASE=1)
     with site.app.app_context():
         yield site
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variants are made anew for as long as it takes on a machine that is busy."""
+    monkeypatch.setattr("flask_media.delivery.variants.STORING_SECONDS", 25)
 
 
 def color(data: bytes) -> str:
@@ -86,6 +94,7 @@ def test_with_other_variants(site: Site) -> None:
     assert site.files == {KEY, new.variants["thumb"].object_key}
 
 
+@pytest.mark.usefixtures("patience")
 def test_seen_all_the_time(site: Site) -> None:
     """While somebody looks at a thumbnail all the time, one of the old picture is never shown once
     the new result is there."""
@@ -93,12 +102,16 @@ def test_seen_all_the_time(site: Site) -> None:
     names = ["red", *["lime", "blue", "red"] * 4]
     begun = done = 0
     ended = threading.Event()
+    looked = threading.Event()
     wrong: list[tuple[str, list[str]]] = []
 
     def look() -> None:
         while not ended.is_set():
             first = done
-            seen = color(site.get(url).data)
+            response = site.get(url)
+            assert response.status_code == 200
+            seen = color(response.data)
+            looked.set()
             if seen not in (right := names[first : begun + 1]):
                 wrong.append((seen, right))
 
@@ -109,8 +122,26 @@ def test_seen_all_the_time(site: Site) -> None:
                 begun = number
                 site.ask(name, config=PLAIN)
                 done = number
+                looked.clear()
+                assert looked.wait(30)
         finally:
             ended.set()
         for one in looking:
             one.result(30)
     assert wrong == []
+
+
+@pytest.mark.usefixtures("patience")
+def test_replaced_faster_than_it_is_made(make_site: MakeSite) -> None:
+    """A variant whose picture is replaced each time it was just read is there when that ends."""
+    site = make_site(MEDIA_VARIANTS_WHEN="lazy")
+    url = site.ask("red", config=PLAIN).variants["thumb"].url
+    colors = itertools.cycle(["blue", "lime"])
+
+    def replace() -> None:
+        site.media.upload(png(next(colors)), KEY, variants=SMALL)
+
+    with site.app.app_context(), meanwhile(site.media.storage, "open", replace, key=KEY, times=12):
+        response = site.get(url)
+    assert response.status_code == 200
+    assert color(response.data) == "lime"
