@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import CodeType
 from typing import NamedTuple
 
 import jinja2
+from jinja2.bccache import Bucket
 
 from .errors import InvalidRequest
 from .errors import NotConfigured
@@ -153,12 +155,31 @@ def prompt_environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Enviro
     """
     built_in = jinja2.PackageLoader("flask_media")
     return jinja2.Environment(
+        bytecode_cache=_compiled,
         loader=jinja2.ChoiceLoader([loader, built_in]) if loader else built_in,
         autoescape=False,  # noqa: S701 - plain text for a model, no HTML
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+
+
+class _Compiled(jinja2.BytecodeCache):
+    """The compiled templates of a process, whose apps are many where each test makes one."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, tuple[str, CodeType | None]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        checksum, code = self._code.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = (bucket.checksum, bucket.code)
+
+
+_compiled = _Compiled()
 
 
 def _template_fault(template: str, error: Exception) -> str:

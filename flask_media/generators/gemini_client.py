@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import ssl
 import threading
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -119,6 +120,8 @@ class GeminiClient:
                 trust_env=False,
             ),
             httpx_async_client=httpx2.AsyncClient(transport=_NoAsync(), trust_env=False),
+            # Of WebSockets, which nobody opens: otherwise the SDK loads all authorities for them.
+            async_client_args={"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         )
         self._client = genai.Client(
             vertexai=vertex is not None,

@@ -192,7 +192,8 @@ def migrate(connection: sa.Connection) -> None:
     if found == SCHEMA_VERSION:
         return
     if found is None:
-        metadata.create_all(connection)
+        for statement in _definitions(connection.dialect):
+            connection.exec_driver_sql(statement)
     if found == 1:
         _to_version_2(connection)
     if found in (1, 2):
@@ -202,6 +203,22 @@ def migrate(connection: sa.Connection) -> None:
         index.create(connection, checkfirst=True)
     connection.execute(schema_version.delete())
     connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+
+
+_compiled: dict[str, list[str]] = {}
+
+
+def _definitions(dialect: sa.Dialect) -> list[str]:
+    """The statements that make the tables but that of the version. SQLAlchemy compiles such
+    statements anew each time, which was most of what a new journal took."""
+    if dialect.name not in _compiled:
+        elements: list[sa.schema.ExecutableDDLElement] = []
+        for table in metadata.sorted_tables:
+            if table is not schema_version:
+                elements.append(sa.schema.CreateTable(table))
+                elements += [sa.schema.CreateIndex(index) for index in table.indexes]
+        _compiled[dialect.name] = [str(one.compile(dialect=dialect)) for one in elements]
+    return _compiled[dialect.name]
 
 
 def _to_version_2(connection: sa.Connection) -> None:
