@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from . import statements
 from .ceph import ceph
 from .servers import moto
 from .servers import postgres
@@ -25,6 +26,8 @@ TRACED_CASES = 2
 """Cases of a test whose coverage is measured: what the others cover besides is not counted."""
 
 __all__ = ["ceph", "moto", "postgres", "rabbitmq", "rclone", "seaweedfs", "valkey"]
+
+statements.share()
 
 pytest.register_assert_rewrite(
     "flask_media.testing.storage_contract", "flask_media.testing.generator_contract"

@@ -84,6 +84,7 @@ def _run(module: str, arguments: Sequence[str], handles: list[Any]) -> None:
     os.chdir(ROOT)
     sys.argv[1:] = arguments
     warnings.simplefilter("error")
+    sys.modules.pop(module, None)  # what asks may have imported it, and this process that
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     finally:

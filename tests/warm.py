@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import tempfile
 import threading
 
+import sqlalchemy as sa
 from flask import Flask
 
 from flask_media import FlaskMedia
 from flask_media import ImageGenerationConfig
 from flask_media.emulator import GeminiEmulator
+
+from . import statements
 
 
 def warm_up() -> None:
@@ -30,8 +34,11 @@ def warm_up() -> None:
     for thread in threading.enumerate():
         if thread is not threading.current_thread():
             thread.join()  # a fork takes none along, nor what one holds
+    if importlib.util.find_spec("psycopg"):
+        sa.create_engine("postgresql+psycopg://")  # loads the driver, and connects to nothing
     gc.collect()
     gc.freeze()  # what is shared with those that are forked stays shared
 
 
+statements.share()
 warm_up()

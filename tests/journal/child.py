@@ -1,17 +1,15 @@
 """A process that forks others on request: each works on one task and may be killed in it.
 
-It imports everything once and uses none of it, so that a child costs a fork. Tasks come as lines of
-JSON on stdin; what the kernel says of the children goes out as lines of JSON on stdout.
+Tasks come as lines of JSON on stdin; what the kernel says of the children goes out as lines of JSON
+on stdout.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import traceback
@@ -31,6 +29,8 @@ from flask_media import MediaService
 from flask_media import StorageError
 from flask_media import signals
 from flask_media.storage.filesystem import FilesystemStorage
+
+from ..programs import Program
 
 DEADLINE = 60
 """Seconds after which a child is stuck."""
@@ -55,18 +55,11 @@ class Nursery:
     """The forking process, seen from the one that asks it."""
 
     def __init__(self) -> None:
-        self._server = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", __name__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        )
+        self._server = Program(__name__)
 
     def start(self, *tasks: dict[str, Any]) -> list[int]:
         """Start a child for each task, all at once; returns their process ids."""
-        assert self._server.stdin
-        self._server.stdin.write(json.dumps(tasks).encode() + b"\n")
-        self._server.stdin.flush()
+        self._server.say(json.dumps(tasks))
         pids: list[int] = self._said()
         return pids
 
@@ -83,15 +76,10 @@ class Nursery:
 
     def close(self) -> None:
         """End the process; children that are stopped or stuck are the caller's."""
-        assert self._server.stdin
-        assert self._server.stdout
-        self._server.stdin.close()
-        self._server.wait(DEADLINE)
-        self._server.stdout.close()
+        self._server.end()
 
     def _said(self) -> Any:
-        assert self._server.stdout
-        line = self._server.stdout.readline()
+        line = self._server.line()
         if not line:
             raise RuntimeError("the forking process ended")
         return json.loads(line)
@@ -99,11 +87,7 @@ class Nursery:
 
 def serve() -> None:
     """Fork children as told, until the input ends."""
-    import tests.warm  # noqa: F401
-
-    if importlib.util.find_spec("psycopg"):
-        import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
-    for line in sys.stdin.buffer:
+    for line in sys.stdin:
         tasks = json.loads(line)
         pids = []
         for task in tasks:
