@@ -20,6 +20,8 @@ from flask_media.emulator import MODES
 from flask_media.emulator import Ask
 from flask_media.emulator import GeminiEmulator
 from flask_media.emulator import Reply
+from flask_media.journal.journal import Journal
+from flask_media.journal.records import Busy
 from flask_media.service import MediaService
 
 from .halting import Halting
@@ -142,6 +144,28 @@ def gate(emulator: GeminiEmulator) -> Iterator[Gate]:
     emulator.handler(hold)
     yield gate
     gate.open()
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Waits until so many callers have found that another one is at what they ask for."""
+    begin, callers = Journal.begin, set[int]()
+    more = threading.Condition()
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        found = begin(*arguments, **named)
+        if isinstance(found, Busy):
+            with more:
+                callers.add(threading.get_ident())
+                more.notify_all()
+        return found
+
+    def wait(count: int) -> None:
+        with more:
+            assert more.wait_for(lambda: len(callers) >= count, 60)
+
+    monkeypatch.setattr(Journal, "begin", noted)
+    return wait
 
 
 @pytest.fixture

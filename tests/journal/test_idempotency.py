@@ -156,6 +156,8 @@ def test_who_need_not_wait_is_told(
     emulator: GeminiEmulator,
     gate: Gate,
     threads: ThreadPoolExecutor,
+    waiting: Callable[[int], None],
+    *,
     key: str | None,
 ) -> None:
     """wait=False raises InProgress with the job while another is at it; waiting joins it."""
@@ -164,6 +166,7 @@ def test_who_need_not_wait_is_told(
     with pytest.raises(InProgress) as caught:
         ask(media, idempotency_key=key, wait=False)
     second = threads.submit(ask, media, idempotency_key=key)
+    waiting(2)
     gate.open()
     assert first.result().job_id == second.result().job_id == caught.value.job_id
     assert caught.value.retryable
@@ -259,13 +262,18 @@ def test_any_text_is_a_key(media: MediaService, emulator: GeminiEmulator) -> Non
 
 
 def test_unfinished_work_is_joined(
-    make_media: MakeMedia, emulator: GeminiEmulator, gate: Gate, threads: ThreadPoolExecutor
+    make_media: MakeMedia,
+    emulator: GeminiEmulator,
+    gate: Gate,
+    threads: ThreadPoolExecutor,
+    waiting: Callable[[int], None],
 ) -> None:
     """Without a key, the same work under way is waited for; its metadata need not be the same."""
     askings = [
         threads.submit(ask, make_media(), metadata={"number": number}) for number in range(3)
     ]
     gate.arrived()
+    waiting(2)
     gate.open()
     assert len({asking.result().job_id for asking in askings}) == 1
     assert sum(asking.result().cached for asking in askings) == 2
@@ -273,13 +281,18 @@ def test_unfinished_work_is_joined(
 
 
 def test_a_key_may_join_what_has_none(
-    media: MediaService, emulator: GeminiEmulator, gate: Gate, threads: ThreadPoolExecutor
+    media: MediaService,
+    emulator: GeminiEmulator,
+    gate: Gate,
+    threads: ThreadPoolExecutor,
+    waiting: Callable[[int], None],
 ) -> None:
     """A key's request that joined work with other metadata stays that key's request."""
     first = threads.submit(ask, media, metadata={"number": 1})
     gate.arrived()
     values = {"metadata": {"number": 2}, "idempotency_key": "order-1"}
     second = threads.submit(ask, media, **values)
+    waiting(1)
     gate.open()
     assert first.result().job_id == second.result().job_id == ask(media, **values).job_id
     with pytest.raises(IdempotencyConflict):
