@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,22 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture
-def make_app(tmp_path: Path) -> MakeApp:
+def make_app(tmp_path: Path) -> Iterator[MakeApp]:
     """A factory of apps with the config given; without init_app where ``media`` is None."""
+    made: list[Flask] = []
 
     def make(media: FlaskMedia | None = None, name: str = "shop", **config: Any) -> Flask:
         app = Flask(name, root_path=str(tmp_path), instance_path=str(tmp_path / "instance"))
         app.config.update(config)
         if media is not None:
             media.init_app(app)
+        made.append(app)
         return app
 
-    return make
+    yield make
+    for app in made:
+        if "media" in app.extensions:
+            app.extensions["media"].close()
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,9 @@ def emulator() -> Iterator[GeminiEmulator]:
 
 
 @pytest.fixture
-def make_app(emulator: GeminiEmulator, tmp_path: Path) -> MakeApp:
+def make_app(emulator: GeminiEmulator, tmp_path: Path) -> Iterator[MakeApp]:
     """Makes an app that asks the emulator; keywords are config keys."""
+    made: list[Flask] = []
 
     def make(**config: Any) -> Flask:
         app = Flask("shop", instance_path=str(tmp_path / "instance"))
@@ -44,9 +45,12 @@ def make_app(emulator: GeminiEmulator, tmp_path: Path) -> MakeApp:
         )
         app.config.update(config)
         FlaskMedia(app)
+        made.append(app)
         return app
 
-    return make
+    yield make
+    for app in made:
+        app.extensions["media"].close()
 
 
 @pytest.fixture
