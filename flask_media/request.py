@@ -187,8 +187,8 @@ def asking_of(
         same picture serves askings that differ in it, and a key stands for one of them.
     :raises InvalidRequest: the key or the spender is no text of 1 to 255 characters.
     """
-    key = _named("idempotency_key", terms.idempotency_key)
-    spender = _named("spender", terms.spender) or ""
+    key = _named("idempotency_key", terms.idempotency_key, like="f'goal-{goal.id}'")
+    spender = _named("spender", terms.spender, like="str(user.id)") or ""
     request = job.request
     asked = (
         scope,
@@ -234,13 +234,13 @@ def asking_of(
     )
 
 
-def _named(argument: str, value: object) -> str | None:
+def _named(argument: str, value: object, *, like: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not 1 <= len(value) <= 255:
         raise InvalidRequest(
-            f"{argument} is {value!r:.80}; it must be text of 1 to 255 characters, as "
-            "str(user.id), or None."
+            f"{argument} is {value!r:.80}; it must be text of 1 to 255 characters, as {like}, "
+            "or None."
         )
     check_text(argument, value)
     return value
