@@ -155,7 +155,7 @@ def prompt_environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Enviro
     """
     built_in = jinja2.PackageLoader("flask_media")
     return jinja2.Environment(
-        bytecode_cache=_compiled,
+        bytecode_cache=_templates,
         loader=jinja2.ChoiceLoader([loader, built_in]) if loader else built_in,
         autoescape=False,  # noqa: S701 - plain text for a model, no HTML
         trim_blocks=True,
@@ -164,7 +164,7 @@ def prompt_environment(loader: jinja2.BaseLoader | None = None) -> jinja2.Enviro
     )
 
 
-class _Compiled(jinja2.BytecodeCache):
+class _CompiledTemplates(jinja2.BytecodeCache):
     """The compiled templates of a process, whose apps are many where each test makes one."""
 
     def __init__(self) -> None:
@@ -179,7 +179,7 @@ class _Compiled(jinja2.BytecodeCache):
         self._code[bucket.key] = (bucket.checksum, bucket.code)
 
 
-_compiled = _Compiled()
+_templates = _CompiledTemplates()
 
 
 def _template_fault(template: str, error: Exception) -> str:

@@ -30,14 +30,14 @@ upload_failed = _signals.signal("upload-failed")
 """It could not be stored; ``error`` is the :class:`~flask_media.MediaError` that is raised."""
 
 
-def is_heard(signal: NamedSignal, sender: object) -> bool:
+def has_receivers(signal: NamedSignal, sender: object) -> bool:
     """Whether anybody is told of a signal of that sender."""
     return not signal.is_muted and signal.has_receivers_for(sender)
 
 
 def emit(signal: NamedSignal, sender: object, **values: Any) -> None:
     """Call each receiver; one that raises is logged and the next is called."""
-    if not is_heard(signal, sender):
+    if not has_receivers(signal, sender):
         return
     for receiver in signal.receivers_for(sender):
         if inspect.iscoroutinefunction(receiver):

@@ -128,9 +128,9 @@ class Work:
                 self._keep(claim, answer.data, error)  # the journal failed when the picture came
             self.failed(signals.upload_failed, job, error, claim)
             raise
-        is_awaited = signals.is_heard(signals.upload_finished, self._sender)
+        has_receivers = signals.has_receivers(signals.upload_finished, self._sender)
         scope = self._storage.location
-        listed = self.record(self._journal.uploaded, claim, result, scope, listing, is_awaited)
+        listed = self.record(self._journal.uploaded, claim, result, scope, listing, has_receivers)
         if listed is not None:
             self.listed(job.object_key, *listed)
         return self._told(claim, job, result)
@@ -142,7 +142,8 @@ class Work:
             self._delivery.give_up(key)
 
     def _told(self, claim: Claim, job: GenerationJob, result: MediaResult) -> MediaResult:
-        self.emit(signals.upload_finished, job, result=result)
+        if claim.state is not State.DONE:  # then nobody was there to be told of it
+            self.emit(signals.upload_finished, job, result=result)
         if claim.state is State.UPLOADED:
             self.record(self._journal.done, claim)
         if claim.state in (State.UPLOADED, State.DONE):  # else not recorded: resume finds it stored

@@ -42,11 +42,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRIES = 10
-"""How often at least variants are made anew when their picture is replaced meanwhile: as often as
-it is within :data:`STORING_SECONDS`."""
+"""How often at once variants are made anew when their picture is replaced meanwhile. Then there is
+a pause before each further try, within :data:`STORING_SECONDS`."""
 
 STORING_SECONDS = 5.0
-"""How long to wait for a picture that is being stored: who stores it may have died."""
+"""How long to wait for a picture that is being stored, whose process may have died, and for one
+that is replaced all the time."""
 
 LOCKS = 64
 """Most pictures whose variants are made in a process at once; a picture's are made once."""
@@ -350,8 +351,11 @@ def tries() -> Iterator[int]:
     end = time.monotonic() + STORING_SECONDS
     for number in itertools.count(1):
         yield number
-        if number >= TRIES and time.monotonic() > end:
-            return
+        if number >= TRIES:
+            pause = POLL_SECONDS * 2 ** (number - TRIES)
+            if time.monotonic() + pause > end:
+                return
+            threading.Event().wait(pause)
 
 
 def format_of(content_type: str) -> ImageFormat:

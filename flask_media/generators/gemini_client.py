@@ -120,7 +120,7 @@ class GeminiClient:
                 trust_env=False,
             ),
             httpx_async_client=httpx2.AsyncClient(transport=_NoAsync(), trust_env=False),
-            # Of WebSockets, which nobody opens: otherwise the SDK loads all authorities for them.
+            # The TLS context of WebSockets, which nobody opens: the SDK would load all authorities.
             async_client_args={"ssl": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)},
         )
         self._client = genai.Client(

@@ -205,20 +205,23 @@ def migrate(connection: sa.Connection) -> None:
     connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
 
 
-_compiled: dict[str, list[str]] = {}
+_definitions_by_dialect: dict[str, list[str]] = {}
 
 
 def _definitions(dialect: sa.Dialect) -> list[str]:
-    """The statements that make the tables but that of the version. SQLAlchemy compiles such
-    statements anew each time, which was most of what a new journal took."""
-    if dialect.name not in _compiled:
+    """The statements that make what lacks of the tables, but for that of the version. SQLAlchemy
+    compiles such statements anew each time, which was most of what a new journal took."""
+    if dialect.name not in _definitions_by_dialect:
         elements: list[sa.schema.ExecutableDDLElement] = []
         for table in metadata.sorted_tables:
             if table is not schema_version:
-                elements.append(sa.schema.CreateTable(table))
-                elements += [sa.schema.CreateIndex(index) for index in table.indexes]
-        _compiled[dialect.name] = [str(one.compile(dialect=dialect)) for one in elements]
-    return _compiled[dialect.name]
+                elements.append(sa.schema.CreateTable(table, if_not_exists=True))
+                elements += [
+                    sa.schema.CreateIndex(index, if_not_exists=True) for index in table.indexes
+                ]
+        statements = [str(one.compile(dialect=dialect)) for one in elements]
+        _definitions_by_dialect[dialect.name] = statements
+    return _definitions_by_dialect[dialect.name]
 
 
 def _to_version_2(connection: sa.Connection) -> None:

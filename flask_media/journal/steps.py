@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa  # noqa: TID253 - the whole package is imported at the first use
+from sqlalchemy import exc  # noqa: TID253
 
 from ..errors import AnswerError
+from ..errors import JournalError
 from ..errors import MediaError
 from ..types import MediaResult
 from ..values import GenerationAnswer
@@ -163,16 +165,16 @@ class JournalSteps(JournalReader):
         result: MediaResult,
         scope: str,
         listing: Listing,
-        is_awaited: bool,
+        has_receivers: bool,
     ) -> tuple[list[str], bool]:
         """Record that the storage has the picture, list it, and let its bytes go.
 
-        :param is_awaited: somebody is to be told of it; else the job is finished.
+        :param has_receivers: somebody is to be told of it; else the job is finished.
         :returns: as :meth:`Catalog.put`.
         """
-        with self._moving(claim, State.UPLOADED if is_awaited else State.DONE) as connection:
+        with self._moving(claim, State.UPLOADED if has_receivers else State.DONE) as connection:
             values = self._answered(connection, claim)
-            if not is_awaited:
+            if not has_receivers:
                 values["flight"] = None
             self._write(
                 connection, claim, result=dump_in_order(result.to_dict()), error=None, **values
@@ -247,7 +249,11 @@ class JournalSteps(JournalReader):
                 with self._db.write() as connection:
                     if is_freed:
                         self._settle(connection, claim, 0)
-                    self._write(connection, claim, owner=None, lease_until=0.0, **values)
+                    # Not over a step whose commit was lost on its way here: nobody could go on.
+                    step = self._step
+                    if claim.state is not State.REQUESTED:
+                        step = step.where(jobs.c.state == claim.state.value)
+                    self._write(connection, claim, step, owner=None, lease_until=0.0, **values)
                     if is_given_up:
                         self._post(connection, claim)
                 if is_given_up:
@@ -285,12 +291,29 @@ class JournalSteps(JournalReader):
                 yield connection
                 if is_end:
                     self._post(connection, claim)
+        except (JournalError, exc.IntegrityError):  # the latter at a second try
+            if not self._has_moved(claim, before, state):
+                claim.state = before
+                raise
         except BaseException:
             claim.state = before
             raise
         if is_end:
             self._posted()
         self.changes.tell()
+
+    def _has_moved(self, claim: Claim, before: State, state: State) -> bool:
+        """Whether the job was taken to the state by a commit whose answer was lost."""
+        if before is state:
+            return False  # its row would say so in either case
+        held = sa.select(jobs.c.id).where(
+            jobs.c.id == claim.id, jobs.c.epoch == claim.epoch, jobs.c.state == state.value
+        )
+        try:
+            with self._db.read() as connection:
+                return connection.execute(held).first() is not None
+        except JournalError:
+            return False
 
     def _post(self, connection: sa.Connection, claim: Claim) -> None:
         """Have a webhook tell how the job stands, if there is one and this is committed."""
@@ -301,7 +324,13 @@ class JournalSteps(JournalReader):
         if self.outbox is not None:
             self.outbox.notify()
 
-    def _write(self, connection: sa.Connection, claim: Claim, **values: Any) -> None:
+    def _write(
+        self,
+        connection: sa.Connection,
+        claim: Claim,
+        step: sa.Update | None = None,
+        **values: Any,
+    ) -> None:
         """Write the state and what is known of the calls, and the values."""
         parameters: dict[str, Any] = {
             "job": claim.id,
@@ -314,7 +343,9 @@ class JournalSteps(JournalReader):
         expressions = {
             name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)
         }
-        statement = self._step.values(**expressions) if expressions else self._step
+        statement = self._step if step is None else step
+        if expressions:
+            statement = statement.values(**expressions)
         parameters |= {name: value for name, value in values.items() if name not in expressions}
         if not connection.execute(statement, parameters).rowcount:
             raise LostHoldError(claim.id)

@@ -46,6 +46,7 @@ from .rows import COMPLETED
 from .rows import GENERATING
 from .rows import PENDING
 from .rows import TRACKER
+from .rows import UNTRACKED
 from .rows import Rows
 from .rows import begun
 from .rows import completed
@@ -210,12 +211,7 @@ class MediaMixin:
         """
         session = _session_of(self)
         order = _order(self, session, prompt, options, is_queued=True)
-        if TRACKER not in current_app.extensions:
-            logger.warning(
-                "%s: the row stays 'pending' until refresh_image() is called, since nobody writes "
-                "there how its job ends. Call track_media(app, db) after FlaskMedia(app).",
-                type(self).__name__,
-            )
+        _check_tracked(type(self))
         self.image_generation_status = PENDING
         stage(session, order)
 
@@ -380,3 +376,17 @@ def _shown_job(row: MediaMixin) -> str | None:
 def _service() -> MediaService:
     service: MediaService = current_media._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     return service
+
+
+def _check_tracked(model: type) -> None:
+    """Warn once of a model whose rows may never hear how their jobs end."""
+    if TRACKER in current_app.extensions:
+        return
+    warned: set[type] = current_app.extensions.setdefault(UNTRACKED, set())
+    if model not in warned:
+        warned.add(model)
+        logger.warning(
+            "Rows of %s stay 'pending' until refresh_image() is called, unless another process "
+            "writes there how their jobs end. Call track_media(app, db) after FlaskMedia(app).",
+            model.__name__,
+        )

@@ -36,6 +36,9 @@ FAILED = "failed"
 TRACKER = "media_models"
 """Where ``app.extensions`` has what writes the ends of jobs to rows; see ``track_media``."""
 
+UNTRACKED = "media_models_untracked"
+"""Where ``app.extensions`` has the models that were warned of since there is no such thing."""
+
 COLUMNS = (
     "image_url",
     "image_prompt",

@@ -173,7 +173,7 @@ def check_signals(trial: Trial, row: Any, heard: str) -> None:
         signal = "upload_finished" if trial.kind.is_stored else "generation_finished"
     else:
         return
-    if signal == "upload_finished" and not trial.kind.is_awaited:
+    if signal == "upload_finished" and not trial.kind.has_receivers:
         return
     if f"{row.id} {signal}\n" not in heard:
         trial.faults += ["silent", f"nobody heard of {signal}"]

@@ -190,7 +190,7 @@ class Lane:
             "object_key": trial.object_key,
             "idempotency_key": trial.object_key if trial.is_keyed else None,
             "heard": str(self.heard),
-            "unheard": [] if trial.kind.is_awaited else ["upload_finished"],
+            "unheard": [] if trial.kind.has_receivers else ["upload_finished"],
             "report": str(report),
             "spender": trial.spender,
             "references": self.campaign.references[: trial.kind.references],

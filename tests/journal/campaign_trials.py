@@ -21,7 +21,7 @@ class Kind:
     """Reference pictures."""
     answer: str = "picture"
     """``picture``, ``no picture`` or ``broken picture``."""
-    is_awaited: bool = True
+    has_receivers: bool = True
     """Whether ``upload_finished`` has a receiver."""
 
 
@@ -30,7 +30,7 @@ STORED = Kind("stored")
 KINDS = (
     STORED,
     Kind("stored, with references", references=2),
-    Kind("stored, and nobody is told", is_awaited=False),
+    Kind("stored, and nobody is told", has_receivers=False),
     Kind("returned", is_stored=False),
     Kind("returned, with a reference", is_stored=False, references=1),
     Kind("no picture", answer="no picture"),

@@ -93,6 +93,15 @@ def test_the_tables(make_media: MakeMedia, journal_url: str) -> None:
         assert found >= {index.name for index in table.indexes}
 
 
+def test_tables_without_a_version(make_media: MakeMedia, journal_url: str) -> None:
+    """Tables whose version was emptied, as a suite empties all tables, are kept and named anew."""
+    result = make_media().generate_and_upload("A house", "house.png", idempotency_key="k")
+    sql(journal_url, "DELETE FROM media_schema")
+    again = make_media().generate_and_upload("A house", "house.png", idempotency_key="k")
+    assert again.job_id == result.job_id
+    assert sql(journal_url, "SELECT version FROM media_schema") == [(SCHEMA_VERSION,)]
+
+
 # SQLite only: pages, the log and the wait for the disk are how its file is set up.
 def test_the_file(make_service: MakeService, home: Path) -> None:
     """The file has large pages and a write-ahead log, and what is committed is on the disk."""

@@ -335,7 +335,7 @@ def full_disk(media: MediaService) -> Iterator[tuple[MediaService, set[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("is_heard", "unwritten", "path", "left"),
+    ("has_receivers", "unwritten", "path", "left"),
     [
         (True, "generated", "generating uploaded done", 0),
         (True, "uploaded", "generating generated uploaded done", 1),
@@ -352,13 +352,13 @@ def test_what_is_done_is_done_though_it_can_not_be_recorded(
     spy: Spy,
     emulator: GeminiEmulator,
     request: pytest.FixtureRequest,
-    is_heard: bool,
+    has_receivers: bool,
     unwritten: str,
     path: str,
     left: int,
 ) -> None:
     """A journal that fails after the call costs no picture, and the job is finished later."""
-    if is_heard:
+    if has_receivers:
         request.getfixturevalue("listener")
     service, refused = full_disk
     refused |= set(unwritten.split())

@@ -16,6 +16,7 @@ from flask_media import current_media
 from flask_media import signals
 from flask_media.emulator import GeminiEmulator
 from flask_media.models import track_media
+from flask_media.models.rows import TRACKER
 from flask_media.values import Terms
 from flask_media.values import Wanted
 
@@ -49,6 +50,18 @@ def test_an_end_that_is_told_twice(shop: Shop) -> None:
         session.refresh(goal)
         assert goal.image_generation_status == "completed"
         assert goal.image == result
+
+
+def test_nobody_tells_the_rows(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """Where track_media was forgotten, the first order of each model says so, with the fix."""
+    tracker = shop.app.extensions.pop(TRACKER)
+    with shop.session() as session:
+        for _ in range(2):
+            shop.add(session).generate_image_later("A house", config=SMALL)
+        assert caplog.text.count("Call track_media(app, db) after FlaskMedia(app)") == 1
+        shop.app.extensions[TRACKER] = tracker
+        shop.add(session, NamedGoal).generate_image_later("A house", config=SMALL)
+    assert "NamedGoal" not in caplog.text
 
 
 @on_both
