@@ -35,7 +35,8 @@ pytest.register_assert_rewrite(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tracing takes a third of the time, so of each test only the first cases are traced.
+    """Tracing takes a third of the time, so of each test only the first cases are traced, and
+    nothing that measures time.
 
     Those that have the machine to themselves come last: before, all would wait for them.
     """
@@ -44,7 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if isinstance(item, pytest.Function):
             code = item.function.__code__
             cases[code] += 1
-            if cases[code] > TRACED_CASES:
+            measures = item.get_closest_marker("alone") is not None
+            if measures or cases[code] > TRACED_CASES:
                 item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from multiprocessing.reduction import DupFd
@@ -39,11 +40,14 @@ class Program:
         self.stdout = os.fdopen(mine, encoding="utf-8")
         theirs = [their_input, their_output]
         self._process = _context.Process(
-            target=_run, args=(module, arguments, [DupFd(one) for one in theirs]), daemon=True
+            target=_run,
+            args=(module, arguments, {**os.environ}, [DupFd(one) for one in theirs]),
+            daemon=True,
         )
         self._process.start()
         for one in theirs:
             os.close(one)
+        self.line()  # it has taken its ends of the pipes, which were open here until then
 
     def say(self, line: str) -> None:
         """Write a line to its input, which it may have closed."""
@@ -74,11 +78,16 @@ class Program:
         return self._process.exitcode
 
 
-def _run(module: str, arguments: Sequence[str], handles: list[Any]) -> None:
+def _run(
+    module: str, arguments: Sequence[str], environment: dict[str, str], handles: list[Any]
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
     for number, handle in enumerate(handles):
         given = handle.detach()
         os.dup2(given, number)
         os.close(given)
+    os.write(1, b"\n")
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     os.chdir(ROOT)
@@ -88,5 +97,8 @@ def _run(module: str, arguments: Sequence[str], handles: list[Any]) -> None:
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     finally:
+        for thread in threading.enumerate():
+            if thread is not threading.current_thread() and not thread.daemon:
+                thread.join()  # as at the end of a program, before what it registered for that
         atexit._run_exitfuncs()
         sys.stdout.flush()

@@ -1,7 +1,7 @@
 """The base of queues that hand messages to workers: Celery's, and those of third parties.
 
 A message is a few words; the journal has all the rest. So a message may come twice, late or not at
-all: whoever takes one looks in the journal what is to be done, and :meth:`MessageQueue.resume`
+all: whoever takes one looks in the journal what is to be done, and :meth:`Messages.resume`
 sends those that got lost again.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,19 +35,10 @@ def _counted(patch: pytest.MonkeyPatch, owner: Any, name: str) -> list[object]:
 
 
 @pytest.fixture
-def apps(make_app: MakeApp, tmp_path: Path) -> Iterator[Iterator[Flask]]:
+def apps(make_app: MakeApp, tmp_path: Path) -> Iterator[Flask]:
     """Apps with a journal each."""
-    made: list[Flask] = []
-
-    def make() -> Iterator[Flask]:
-        while True:
-            url = f"sqlite:///{tmp_path / str(len(made))}.sqlite3"
-            made.append(make_app(MEDIA_JOURNAL_URL=url))
-            yield made[-1]
-
-    yield make()
-    for app in made:
-        app.extensions["media"].close()
+    urls = (f"sqlite:///{tmp_path / str(number)}.sqlite3" for number in itertools.count())
+    return (make_app(MEDIA_JOURNAL_URL=url) for url in urls)
 
 
 def test_the_second_app(apps: Iterator[Flask], monkeypatch: pytest.MonkeyPatch) -> None:
