@@ -21,6 +21,7 @@ from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 from werkzeug.wrappers import Response
 
+from .csrf import csrf_token
 from .models import User
 from .models import db
 from .texts import one_line
@@ -102,6 +103,7 @@ def _let_in(user: User) -> Response:
     session.clear()  # nothing of who was here before goes along, the form token least of all
     session.permanent = True  # for a month, not until the browser is closed
     login_user(user)
+    csrf_token()  # with the rest, so that no page need store one: see settings.py
     return _home()
 
 

@@ -23,7 +23,8 @@ def configure(app: Flask, config: Mapping[str, Any]) -> None:
     instance = Path(app.instance_path)
     app.config.from_mapping(
         SESSION_COOKIE_SAMESITE="Lax",
-        # An answer on its way while somebody signs out would sign them in again.
+        # An answer on its way while somebody signs out would sign them in again. Now only one that
+        # shows a message (flash), and so takes it out of the session, could.
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=100_000,
         DATABASE_URL="sqlite:///goals.sqlite",  # in the instance folder

@@ -209,8 +209,8 @@ _definitions_by_dialect: dict[str, list[str]] = {}
 
 
 def _definitions(dialect: sa.Dialect) -> list[str]:
-    """The statements that make what lacks of the tables, but for that of the version. SQLAlchemy
-    compiles such statements anew each time, which was most of what a new journal took."""
+    """The statements that make the tables that are missing, except the version's. SQLAlchemy would
+    compile them anew for each new journal, which was most of what that took."""
     if dialect.name not in _definitions_by_dialect:
         elements: list[sa.schema.ExecutableDDLElement] = []
         for table in metadata.sorted_tables:

@@ -96,6 +96,7 @@ def test_out_is_out(ada: Member) -> None:
 
 def test_an_answer_on_its_way_signs_nobody_in_again(ada: Member) -> None:
     """Whoever signs out meanwhile stays out: answers bring no session along."""
+    assert "Set-Cookie" not in ada.fetch("/").headers  # the first one neither
     goal = ada.add()
     with ada.app.app_context():
         (job,) = current_media.jobs(ada.id)
