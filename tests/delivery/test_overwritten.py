@@ -6,6 +6,7 @@ import base64
 import io
 import itertools
 import threading
+from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,11 +16,13 @@ from PIL import Image
 
 from flask_media import ImageGenerationConfig
 from flask_media import MediaResult
+from flask_media import StorageError
 from flask_media.emulator import Ask
 from flask_media.emulator import GeminiEmulator
 from flask_media.emulator import Reply
 from flask_media.emulator.messages import answer
 from flask_media.emulator.messages import data_part
+from flask_media.service import MediaService
 
 from ..journal.support import png
 from .conftest import MakeSite
@@ -145,3 +148,35 @@ def test_replaced_faster_than_it_is_made(make_site: MakeSite) -> None:
         response = site.get(url)
     assert response.status_code == 200
     assert color(response.data) == "lime"
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("open", lambda media: media.make_variants(KEY, SMALL)),
+        ("copy", lambda media: media.copy(KEY, "other.png")),
+    ],
+)
+def test_replaced_all_the_time(
+    make_site: MakeSite,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    ask: Callable[[MediaService], object],
+) -> None:
+    """Who reads or copies a picture that never stays as it is is told so; that can pass."""
+    monkeypatch.setattr("flask_media.delivery.variants.STORING_SECONDS", 0.2)
+    site = make_site()
+    site.ask("red", config=PLAIN)
+    colors = itertools.cycle(["blue", "lime"])
+    do = getattr(site.media.storage, name)
+
+    def replacing(key: str, *rest: Any) -> Any:
+        if key == KEY:
+            site.media.upload(png(next(colors)), KEY, variants=SMALL)
+        return do(key, *rest)
+
+    with site.app.app_context(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(site.media.storage, name, replacing)
+        with pytest.raises(StorageError, match="is replaced all the time") as caught:
+            ask(site.media)
+    assert caught.value.retryable
