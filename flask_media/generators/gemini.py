@@ -184,9 +184,13 @@ class GeminiGenerator(Generator):
                 if not value:
                     raise NotConfigured(f"{key} is not set; GEMINI_VERTEXAI needs it.")
         elif self._api_key is None:
+            is_bare = "GEMINI_API_KEY" in os.environ
+            bare = " (GEMINI_API_KEY is there, without FLASK_)" if is_bare else ""
             raise NotConfigured(
-                "GEMINI_API_KEY is not set. Get a key at https://aistudio.google.com/apikey, or "
-                "set MEDIA_GENERATOR to 'placeholder' for pictures that are drawn offline."
+                "GEMINI_API_KEY is not set. Get a key at https://aistudio.google.com/apikey and "
+                "set it in the app's config, or as FLASK_GEMINI_API_KEY in the environment where "
+                f"the app calls config.from_prefixed_env(){bare}. Or set "
+                "MEDIA_GENERATOR to 'placeholder' for pictures that are drawn offline."
             )
 
     def _find(self, request: GenerationRequest) -> ImageModel:

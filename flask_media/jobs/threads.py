@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 Task: TypeAlias = "tuple[Claim, GenerationJob, int, object]"
 """A job that is held, how often it was tried, and the trace that it belongs to."""
 
+queues: weakref.WeakSet[ThreadQueue] = weakref.WeakSet()
+"""Those of this process."""
+
 RETRY_AFTER = 10.0
 """Seconds after which to ask again when the queue is full: about what a picture takes."""
 
@@ -60,6 +64,7 @@ class ThreadQueue(Queue):
         self._context = context
         self._after_fork()
         reset_after_fork(self)
+        queues.add(self)
 
     def _after_fork(self) -> None:
         """Begin anew: what waits is the parent's, and its threads did not come along."""
@@ -279,10 +284,21 @@ class ThreadQueue(Queue):
             except Empty:
                 return
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until no job is worked on or waits for a thread; what is tried again later may.
+
+        :returns: False if that takes longer.
+        """
+        with self._changed:
+            return self._rested.wait_for(self._is_idle, seconds)
+
+    def _is_idle(self) -> bool:
+        """Whether nobody works and nothing waits for a thread; the lock is held."""
+        return not self._tasks and self._idle == len(self._threads)
+
     def _is_at_rest(self) -> bool:
         """Whether nobody works and nothing waits, or the process ends; the lock is held."""
-        is_busy = self._tasks or self._timers or self._idle < len(self._threads)
-        return self._closing.is_set() or not is_busy
+        return self._closing.is_set() or (self._is_idle() and not self._timers)
 
     def _adopt_dropped(self) -> int:
         """Go on with what dead processes left; returns how many jobs that are."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import sys
 import threading
+import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from ..errors import NotConfigured
 from ..stray import add_guard
 from ..stray import remove_guard
+
+BACKGROUND_SECONDS = 5.0
+"""Longest wait for jobs in the background when calls are let through again."""
 
 
 class StrayCallError(BaseException):
@@ -32,12 +38,12 @@ class Strays:
         end, fail what it works on and raise at the end of the test.
 
         :raises StrayCallError: in the test's thread.
-        :raises RuntimeError: in another one.
+        :raises NotConfigured: in another one, whose job then failed and asks nobody later.
         """
         if threading.get_ident() == self._thread:
             raise StrayCallError(message)
         self._unseen.append(message)
-        raise RuntimeError(message)
+        raise NotConfigured(message)
 
     def check(self) -> None:
         """Raise what another thread could not.
@@ -56,6 +62,9 @@ def prevent_stray(*, allow: Iterable[str] = ()) -> Iterator[None]:
     and its folders, the placeholder and the filesystem, is not refused either.
 
     :param allow: names of other hosts that may be called, as ``minio`` of a container.
+    At the end it waits for jobs in the background, so that a call of one that was just ordered is
+    refused too.
+
     :raises StrayCallError: at such a call; at the end for one in another thread.
     """
     strays, hosts = Strays(), frozenset(allow)
@@ -73,8 +82,17 @@ def prevent_stray(*, allow: Iterable[str] = ()) -> Iterator[None]:
     try:
         yield
     finally:
+        _end_background()
         remove_guard(guard)
     strays.check()
+
+
+def _end_background() -> None:
+    """Wait for jobs that were ordered within and may only now be about to call."""
+    threads = sys.modules.get("flask_media.jobs.threads")
+    end = time.monotonic() + BACKGROUND_SECONDS
+    for queue in [] if threads is None else list(threads.queues):
+        queue.wait(end - time.monotonic())
 
 
 def _is_loopback(host: str) -> bool:

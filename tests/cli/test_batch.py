@@ -249,7 +249,7 @@ def test_a_column_that_is_no_option(shop: Shop) -> None:
     ("text", "options", "words"),
     [
         ("id,name\n1,Ann\n", ("--prompt", "Of {nme}"), "no column 'nme', which --prompt names"),
-        ("id,name\n1,Ann\n", (), "no column 'prompt'"),
+        ("id,name\n1,Ann\n", (), "Give one, as --prompt 'House of {name}'"),
         ("id,name\n1,\n", HOUSES, "row 1 (line 2): column 'name' is empty, and --prompt needs it"),
         ("id,name\n1,A\n1,B\n", HOUSES, "row 2 (line 3): the key 'goals/1/house.png' is that of "),
         ("id,name\n../x,A\n", HOUSES, "row 1 (line 2): "),

@@ -97,6 +97,20 @@ def test_environment_changes_nothing_on_vertex(
     assert "x-goog-api-key" not in sent.headers
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_key_that_flask_does_not_read(
+    make: MakeGenerator, monkeypatch: pytest.MonkeyPatch, *, is_there: bool
+) -> None:
+    """The error names the variable that Flask reads; and the one without its prefix, if it is
+    there."""
+    if is_there:
+        monkeypatch.setenv("GEMINI_API_KEY", "a-secret")
+    with pytest.raises(NotConfigured, match="FLASK_GEMINI_API_KEY") as caught:
+        make(None, api_key=None).check(ask())
+    assert ("without FLASK_" in str(caught.value)) == is_there
+    assert "a-secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("missing", "key"), [("project", "PROJECT"), ("location", "LOCATION")])
 def test_vertex_needs(make: MakeGenerator, missing: str, key: str) -> None:
     """Vertex AI without a project or a location is refused by the config key's name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flask_media import MediaError
+from flask_media import NotConfigured
 from flask_media import current_media
 from flask_media.emulator import GeminiEmulator
 from flask_media.testing import StrayCallError
@@ -78,7 +79,7 @@ def test_in_another_thread(make_app: MakeApp) -> None:
 
     with pytest.raises(StrayCallError, match="In another thread"):
         run()
-    assert [type(error) for error in errors] == [RuntimeError]
+    assert [type(error) for error in errors] == [NotConfigured]
 
 
 def test_what_costs_nothing(make_app: MakeApp, tmp_path: Path) -> None:

@@ -44,6 +44,22 @@ def test_stray(app):
             pass
 """
 
+LATER = """
+import pytest
+from flask_media import NotConfigured, current_media
+
+JOBS = []
+
+def test_later(app):
+    with app.app_context():
+        JOBS.append((app, current_media.generate_later("A boat", "a.png")))
+
+def test_afterwards():
+    app, job = JOBS[0]
+    with app.app_context(), pytest.raises(NotConfigured, match="This test calls the outside"):
+        current_media.job(job.id).result(timeout=10)
+"""
+
 
 def run(folder: Path, *arguments: str, **files: str) -> subprocess.CompletedProcess[str]:
     """A test run of those files, with the plugin as its entry point would load it."""
@@ -88,6 +104,16 @@ def test_prevent_stray(tmp_path: Path, how: str) -> None:
     assert "1 failed, 1 passed" in done.stdout, done.stdout
     assert "googleapis.com" in done.stdout
     assert "media_fake" in done.stdout
+
+
+def test_a_call_that_comes_later(tmp_path: Path) -> None:
+    """What a test orders in the background fails it too, though it does not wait for that; and the
+    job has failed, so that nothing buys the picture later."""
+    arguments = ["--flask-media-prevent-stray"]
+    done = run(tmp_path, *arguments, pytest="[pytest]\n", conftest=CONFTEST, test_it=LATER)
+    assert "2 passed, 1 error" in done.stdout, done.stdout
+    assert "ERROR at teardown of test_later" in done.stdout
+    assert "In another thread" in done.stdout
 
 
 def test_allowed_hosts(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ class Template:
     """
 
     def __init__(self, option: str, text: str) -> None:
-        self._option = option
+        self._option, self._text = option, text
         try:
             parts = list(string.Formatter().parse(text))
         except ValueError as error:
@@ -52,9 +52,11 @@ class Template:
     def _value(self, row: Mapping[str, Any], column: str) -> str:
         if column not in row:
             names = ", ".join(row)
+            is_whole = self._text == f"{{{column}}}"  # as it is where nothing was given
+            said = f"and no {self._option}" if is_whole else f"which {self._option} names"
+            fix = f". Give one, as {self._option} 'House of {{name}}'" if is_whole else ""
             raise InvalidRequest(
-                f"there is no column {column!r}, which {self._option} names; the columns are "
-                f"{names:.200}"
+                f"there is no column {column!r}, {said}; the columns are {names:.200}{fix}"
             )
         value = row[column]
         if value is None or value == "":

@@ -40,8 +40,9 @@ def examine(service: MediaService) -> Iterator[Finding]:
     left = len(service.journal.left(service.storage.location))
     if left:
         jobs = "1 job is" if left == 1 else f"{left:,} jobs are"
+        them = "it" if left == 1 else "them"
         yield warn(
             "jobs",
-            f"{jobs} unfinished, and nobody is at work on them.",
-            "See 'flask media jobs', and go on with them by 'flask media resume --all'.",
+            f"{jobs} unfinished, and nobody is at work on {them}.",
+            f"See 'flask media jobs', and go on with {them} by 'flask media resume --all'.",
         )
