@@ -329,4 +329,4 @@ def check_variant_specs(value: Any) -> Mapping[str, Variant]:
     try:
         return MappingProxyType(check_variants(value))
     except InvalidRequest as error:
-        raise WrongValueError(f"variants by name ({error})") from None
+        raise WrongValueError(f"variants by name ({str(error).removesuffix('.')})") from None

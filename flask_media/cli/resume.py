@@ -67,7 +67,14 @@ def _bought(outcome: Outcome) -> Outcome:
 
 
 def _resume_one(job_id: str, output: Path | None, *, buy: bool, as_json: bool) -> None:
-    if current_media.job(job_id).object_key is not None:
+    job = current_media.job(job_id)
+    if job.status == "failed" and job.error is not None and not job.error.retryable:
+        click.echo(
+            f"Job {job_id} has failed for good, as follows, and nothing is asked now. 'flask media "
+            "generate' makes a new one.",
+            err=True,
+        )
+    if job.object_key is not None:
         if output is not None:
             raise click.UsageError(f"Job {job_id} stores its picture, so leave out --output.")
         _tell(current_media.resume(job_id, buy=buy), as_json=as_json)

@@ -150,6 +150,7 @@ def test_resume_one(busy_shop: Shop, emulator: GeminiEmulator) -> None:
     result = busy_shop.run("resume", jobs["2"])
     assert result.exit_code == 1
     assert "IMAGE_SAFETY" in result.stderr
+    assert "has failed for good, as follows, and nothing is asked now" in result.stderr
     assert emulator.calls == 4
 
 
