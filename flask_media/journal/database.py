@@ -17,6 +17,7 @@ from sqlalchemy import event  # noqa: TID253
 from sqlalchemy import exc  # noqa: TID253
 
 from ..errors import JournalError
+from ..forks import hold_forks
 from ..forks import reset_after_fork
 from .schema import migrate
 from .schema import schema_version
@@ -29,6 +30,9 @@ SQLITE_CHECKPOINT_PAGES = 1_000
 
 BUSY_SECONDS = 30.0
 """How long a write waits for another process's."""
+
+FORK_SECONDS = 5.0
+"""How long a fork waits for a write of another thread."""
 
 POSTGRESQL_CONNECTIONS = 16
 """Most connections of a process: PostgreSQL takes 100 by default, and threads take turns well."""
@@ -60,7 +64,10 @@ class Database:
         self._write_lock = threading.Lock()
         self._engine_lock = threading.Lock()
         self._engine: sa.Engine | None = None
+        self._held: list[threading.Lock] = []
         reset_after_fork(self)
+        if self.is_sqlite:
+            hold_forks(self)
 
     @property
     def exists(self) -> bool:
@@ -174,7 +181,19 @@ class Database:
                 self._engine = self._open()
             return self._engine
 
+    def _before_fork(self) -> None:
+        """Wait for the write of another thread: SQLite counts its locks by process, so that in the
+        child, where nobody ends that write, nobody could ever write."""
+        for lock in (self._engine_lock, self._write_lock):  # opening it writes too
+            if lock.acquire(timeout=FORK_SECONDS):
+                self._held.append(lock)
+
+    def _after_fork_in_parent(self) -> None:
+        while self._held:
+            self._held.pop().release()
+
     def _after_fork(self) -> None:
+        self._held.clear()
         self._write_lock, self._engine_lock = threading.Lock(), threading.Lock()
         if self._engine is not None:
             self._engine.dispose(close=False)  # the parent's connections are the parent's

@@ -57,7 +57,7 @@ def test_the_first_command_gives_a_picture(tmp_path: Path) -> None:
 
 def test_the_second_command_runs_the_tests() -> None:
     """The marked command is the one that runs all tests."""
-    assert _commands("test") == ["pip install uv", "uv run --group test pytest -n 3"]
+    assert _commands("test") == ["pip install uv", "uv run --group test pytest -n 4"]
     assert README.index("<!-- try -->") < README.index("<!-- test -->")
 
 
