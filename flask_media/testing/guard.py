@@ -61,10 +61,10 @@ def prevent_stray(*, allow: Iterable[str] = ()) -> Iterator[None]:
     Servers on the loopback are not refused: an emulator costs nothing. What stays in this process
     and its folders, the placeholder and the filesystem, is not refused either.
 
-    :param allow: names of other hosts that may be called, as ``minio`` of a container.
     At the end it waits for jobs in the background, so that a call of one that was just ordered is
     refused too.
 
+    :param allow: names of other hosts that may be called, as ``minio`` of a container.
     :raises StrayCallError: at such a call; at the end for one in another thread.
     """
     strays, hosts = Strays(), frozenset(allow)
