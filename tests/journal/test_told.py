@@ -18,7 +18,9 @@ from flask_media import NoImageReturned
 from flask_media import OutcomeUnknown
 from flask_media import signals
 from flask_media.emulator import GeminiEmulator
+from flask_media.service import MediaService
 
+from ..delivery.moments import meanwhile
 from .conftest import MakeMedia
 from .halting import Halting
 from .support import Gate
@@ -263,3 +265,22 @@ def test_what_generate_got_before_it_was_killed_is_kept(
     assert again.data == image.data
     assert told == []
     assert emulator.calls == 1
+
+
+def test_who_comes_after_the_end(media: MediaService) -> None:
+    """A receiver that connects when the job is done already is not told of it."""
+    heard: list[str] = []
+
+    def receive(_: object, job_id: str, **__: object) -> None:
+        heard.append(job_id)
+
+    def connect() -> None:
+        signals.upload_finished.connect(receive)
+
+    try:
+        with meanwhile(media.delivery, "delete_objects", connect):
+            result = ask(media)
+    finally:
+        signals.upload_finished.disconnect(receive)
+    assert record(media, result.job_id).state.value == "done"
+    assert heard == []
